@@ -1,0 +1,1 @@
+"""The command matcher: pure functions and frozen dataclasses, no Django, no I/O, no clock."""
