@@ -1,0 +1,66 @@
+import uuid
+
+from django.db import models
+
+from accounts.domain.roles import Role
+from accounts.models.user import User
+
+
+class Organization(models.Model):
+    """A customer. Everything but people belongs to exactly one."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    name = models.CharField(max_length=120)
+    slug = models.SlugField(max_length=60, unique=True)
+    created_at = models.DateTimeField()
+    max_ttl_s = models.PositiveIntegerField(
+        "longest time to live (seconds)",
+        default=86_400,
+        help_text="A request that asks for more is refused. 10 seconds to 24 hours.",
+    )
+    trusted_directories = models.JSONField(
+        default=list,
+        blank=True,
+        help_text="Programs outside these folders are never approved by a rule. Empty: the usual system folders.",
+    )
+    allow_unbound_names = models.BooleanField(
+        "rules may approve plain names",
+        default=True,
+        help_text="Where a host runs the line itself, its path to the program is not bound.",
+    )
+
+    class Meta:
+        constraints = (
+            models.CheckConstraint(
+                condition=models.Q(max_ttl_s__gte=10, max_ttl_s__lte=86_400),
+                name="organization_max_ttl",
+            ),
+        )
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Membership(models.Model):
+    """A person's place in an organization."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    organization = models.ForeignKey(
+        Organization, on_delete=models.PROTECT, related_name="memberships"
+    )
+    user = models.ForeignKey(User, on_delete=models.PROTECT, related_name="memberships")
+    role = models.CharField(max_length=16, choices=[(role.value, role.value) for role in Role])
+    created_at = models.DateTimeField()
+    removed_at = models.DateTimeField(null=True, blank=True, editable=False)
+
+    class Meta:
+        constraints = (
+            models.UniqueConstraint(
+                fields=("organization", "user"),
+                condition=models.Q(removed_at=None),
+                name="membership_once",
+            ),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.user} ({self.role})"

@@ -1,0 +1,1 @@
+"""The database's own guards, applied by migration 0002. A later change is a later migration."""

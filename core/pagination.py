@@ -1,0 +1,55 @@
+"""Keyset pagination with signed, opaque cursors: page N costs what page 1 costs."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from typing import Any
+
+from core import canonical, keys
+from core.problems import FieldError, Problem, invalid
+
+DEFAULT_LIMIT = 25
+MAX_LIMIT = 100
+TAG_BYTES = 16
+
+
+def encode(scope: str, position: list[Any]) -> str:
+    """Return the cursor for `position`, usable only for `scope` (the listing and its owner)."""
+    data = canonical.dumps(position)
+    tag = keys.mac(keys.derive("cursor", scope), data)[:TAG_BYTES]
+    return base64.urlsafe_b64encode(tag + data).rstrip(b"=").decode()
+
+
+def decode(scope: str, cursor: str) -> list[Any]:
+    """Return the position.
+
+    Raises:
+        Problem: 400 `bad_cursor` when it is not one that we made for this scope.
+    """
+    refusal = Problem(400, "bad_cursor", "The cursor is not valid here. Start again without it.")
+    try:
+        raw = base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4))
+    except (ValueError, binascii.Error) as error:
+        raise refusal from error
+    tag, data = raw[:TAG_BYTES], raw[TAG_BYTES:]
+    if not keys.equal(tag, keys.mac(keys.derive("cursor", scope), data)[:TAG_BYTES]):
+        raise refusal
+    position = canonical.loads(data)
+    if not isinstance(position, list):
+        raise refusal
+    return position
+
+
+def parse_limit(text: str | None) -> int:
+    """Return the page size that a query string asks for.
+
+    Raises:
+        Problem: 422 when it is not a whole number from 1 to `MAX_LIMIT`.
+    """
+    if text is None or text == "":
+        return DEFAULT_LIMIT
+    if not text.isascii() or not text.isdigit() or not 1 <= int(text) <= MAX_LIMIT:
+        detail = f"A whole number from 1 to {MAX_LIMIT}."
+        raise invalid(FieldError("/limit", "out_of_range", detail))
+    return int(text)

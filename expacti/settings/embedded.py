@@ -1,0 +1,18 @@
+"""`make run`: SQLite, in memory channel layer, in-process runner, plain HTTP on 127.0.0.1.
+
+The two secrets are made once by `scripts/run.sh` into `var/secrets/`.
+"""
+
+import os
+from pathlib import Path
+
+_secrets = Path(__file__).resolve().parent.parent.parent / "var" / "secrets"
+for _name in ("EXPACTI_SECRET_KEY", "EXPACTI_ROOT_KEY"):
+    _file = _secrets / _name.lower()
+    if _name not in os.environ and _file.exists():
+        os.environ.setdefault(f"{_name}_FILE", str(_file))
+
+from expacti.settings.base import *  # noqa: E402, F403 - settings are built on settings
+from expacti.settings.base import ALLOWED_HOSTS  # noqa: E402
+
+ALLOWED_HOSTS += ["127.0.0.1", "localhost", "[::1]"]
