@@ -6,23 +6,23 @@ lacks is missing here too.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
-from django.core.management import call_command
 from django.db import connections
 
 from tests.support import postgres
 
 
 @pytest.fixture(scope="session")
-def django_db_setup(django_db_setup: None, django_db_blocker: pytest.FixtureRequest) -> Iterator[None]:
+def django_db_setup(django_db_setup: None, django_db_blocker: Any) -> Iterator[None]:
     """Make the test databases as the owner, then serve from them as the runtime role."""
-    with django_db_blocker.unblock():  # type: ignore[attr-defined]
-        if connections["default"].vendor == "postgresql":
+    on_postgres = connections["default"].vendor == "postgresql"
+    if on_postgres:
+        with django_db_blocker.unblock():
             postgres.become_runtime_role()
     yield
-    with django_db_blocker.unblock():  # type: ignore[attr-defined]
-        if connections["default"].vendor == "postgresql":
+    if on_postgres:
+        with django_db_blocker.unblock():
             postgres.become_owner()

@@ -1,7 +1,8 @@
 -- SQLite has no roles: these triggers stop the application's own mistakes and stray SQL, and the
--- chain shows what someone with the file did all the same.
+-- chain shows what someone with the file did all the same. A payload may go, with its salt, as erasure
+-- does; nothing else of a record may ever change.
 CREATE TRIGGER audit_event_no_update BEFORE UPDATE ON audit_event
-WHEN NEW.payload IS NOT NULL OR NEW.salt IS NOT NULL
+WHEN OLD.salt IS NULL OR NEW.payload IS NOT NULL OR NEW.salt IS NOT NULL
     OR NEW.event_id IS NOT OLD.event_id OR NEW.log_id IS NOT OLD.log_id OR NEW.seq IS NOT OLD.seq
     OR NEW.ts IS NOT OLD.ts OR NEW.type IS NOT OLD.type OR NEW.obj IS NOT OLD.obj
     OR NEW.actor IS NOT OLD.actor OR NEW.raw IS NOT OLD.raw OR NEW.leaf_hash IS NOT OLD.leaf_hash
