@@ -37,8 +37,10 @@ class CompiledRules:
 
     lines: Mapping[str, tuple[Rule, ...]]
     """Exact allow rules by their whole text."""
+    exact_argvs: Mapping[tuple[str, ...], tuple[Rule, ...]]
+    """Exact allow rules by the argv that they name; for the argv form only, never part of a line."""
     argvs: Mapping[tuple[str, ...], tuple[Rule, ...]]
-    """Allow rules by the one argv that they match."""
+    """Allow patterns without a wildcard, by the one argv that they match."""
     heads: Mapping[tuple[str, str | None], tuple[Compiled, ...]]
     """Allow patterns by (argv[0], argv[1] or None)."""
     deny_heads: Mapping[str, tuple[Compiled, ...]]
@@ -58,6 +60,7 @@ class CompiledRules:
 class _Builder:
     def __init__(self) -> None:
         self.lines: dict[str, list[Rule]] = {}
+        self.exact_argvs: dict[tuple[str, ...], list[Rule]] = {}
         self.argvs: dict[tuple[str, ...], list[Rule]] = {}
         self.heads: dict[tuple[str, str | None], list[Compiled]] = {}
         self.deny_heads: dict[str, list[Compiled]] = {}
@@ -70,7 +73,7 @@ class _Builder:
             case RuleKind.EXACT, Effect.ALLOW:
                 self.lines.setdefault(rule.pattern, []).append(rule)
                 if (argv := exact_argv(rule.pattern)) is not None:
-                    self.argvs.setdefault(argv, []).append(rule)
+                    self.exact_argvs.setdefault(argv, []).append(rule)
             case RuleKind.EXACT, Effect.DENY:
                 self.deny_lines.setdefault(rule.pattern.strip(), []).append(rule)
                 if (argv := exact_argv(rule.pattern)) is not None:
@@ -81,10 +84,10 @@ class _Builder:
                 self.broken.append(BrokenRule(rule, f"rules of kind {rule.kind} are not supported"))
 
     def add_pattern(self, rule: Rule) -> None:
-        pattern = compile_pattern(rule.pattern, literal_program=rule.effect is not Effect.DENY)
+        pattern = compile_pattern(rule.pattern, literal_program=rule.effect != Effect.DENY)
         if isinstance(pattern, PatternError):
             self.broken.append(BrokenRule(rule, pattern.message))
-        elif rule.effect is Effect.DENY:
+        elif rule.effect == Effect.DENY:
             self.add_deny(Compiled(rule, pattern))
         elif pattern.literal is not None:
             self.argvs.setdefault(pattern.literal, []).append(rule)
@@ -113,6 +116,7 @@ def compile_rules(rules: Iterable[Rule]) -> CompiledRules:
         builder.add(rule)
     return CompiledRules(
         lines={key: tuple(group) for key, group in builder.lines.items()},
+        exact_argvs={key: tuple(group) for key, group in builder.exact_argvs.items()},
         argvs={key: tuple(group) for key, group in builder.argvs.items()},
         heads={key: tuple(found) for key, found in builder.heads.items()},
         deny_heads={key: tuple(found) for key, found in builder.deny_heads.items()},

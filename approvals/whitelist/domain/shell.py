@@ -24,6 +24,8 @@ from approvals.whitelist.domain.syntax import (
 )
 from approvals.whitelist.domain.words import Operator, Rejected, tokenize
 
+_MAX_STRAYS = 200
+"""Redirections with words after them that are put back in place; a line with more is not complete."""
 _LANGUAGE = Language(tree_sitter_bash.language())
 
 
@@ -96,7 +98,7 @@ class _Walk:
 
     def __init__(self, line: str) -> None:
         self.line = line
-        self.data = line.encode("utf-8", "surrogatepass")
+        self.data = line.encode("utf-8", "replace")  # a lone surrogate becomes `?`; it is a finding anyway
         self.segments: list[Segment] = []
         self.strays: list[tuple[Node, tuple[Word, ...]]] = []
         self.operators: list[Operator] = []
@@ -116,7 +118,7 @@ class _Walk:
             tuple(self.segments),
             tuple(self.operators),
             tuple(self.notes),
-            complete=not root.has_error,
+            complete=not root.has_error and len(self.strays) <= _MAX_STRAYS,
             depth=self.depth,
         )
 
@@ -145,7 +147,7 @@ class _Walk:
 
     def words_of(self, node: Node) -> tuple[tuple[Word, ...], tuple[str, ...]]:
         if node.type == "test_command":
-            source = self.data[node.start_byte : node.end_byte].decode("utf-8", "surrogatepass")
+            source = self.data[node.start_byte : node.end_byte].decode("utf-8", "replace")
             return (Word("[", "[", literal=True), opaque_word(source, "a test in brackets")), ()
         words: list[Word] = []
         notes: list[str] = []
@@ -179,7 +181,7 @@ class _Walk:
 
     def adopt_strays(self) -> None:
         """They belong to the last command that the redirection follows."""
-        for body, words in self.strays:
+        for body, words in self.strays[:_MAX_STRAYS]:
             start, end = self.offset(body.start_byte), self.offset(body.end_byte)
             inside = [s for s in self.segments if start <= s.start and s.end <= end]
             if inside:
@@ -190,7 +192,7 @@ class _Walk:
     def offset(self, byte: int) -> int:
         if len(self.data) == len(self.line):
             return byte
-        return len(self.data[:byte].decode("utf-8", "surrogatepass"))
+        return len(self.data[:byte].decode("utf-8", "replace"))
 
 
 def parse_line(line: str, limits: Limits) -> ParsedLine | TooLong:

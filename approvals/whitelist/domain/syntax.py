@@ -128,4 +128,4 @@ def _read_plain(source: str, *, has_children: bool) -> tuple[str, list[str]]:
 
 
 def _text(node: Node, data: bytes) -> str:
-    return data[node.start_byte : node.end_byte].decode("utf-8", "surrogatepass")
+    return data[node.start_byte : node.end_byte].decode("utf-8", "replace")

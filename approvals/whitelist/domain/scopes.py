@@ -1,0 +1,37 @@
+"""Where and how long a rule holds."""
+
+import posixpath
+from datetime import datetime
+
+from approvals.whitelist.domain.types import Effect, Rule, Scope, Subject
+
+_BELOW = "/**"
+
+
+def in_force(rule: Rule, now: datetime) -> bool:
+    """Not expired; an allow rule also not used up. Uses never wear out a deny rule."""
+    if rule.expires_at is not None and now >= rule.expires_at:
+        return False
+    return rule.effect == Effect.DENY or rule.max_uses is None or rule.uses < rule.max_uses
+
+
+def in_scope(scope: Scope, subject: Subject) -> bool:
+    """Whether every part of the scope that is set names this subject."""
+    return (
+        _names(scope.agents, subject.agent_id)
+        and _names(scope.hosts, subject.host)
+        and _names(scope.users, subject.user)
+        and (not scope.cwds or any(_covers(cwd, posixpath.normpath(subject.cwd)) for cwd in scope.cwds))
+    )
+
+
+def _names(allowed: tuple[str, ...], value: str) -> bool:
+    return not allowed or value in allowed
+
+
+def _covers(scope_cwd: str, cwd: str) -> bool:
+    """`/srv/app` is that directory alone; `/srv/app/**` is it and everything below."""
+    if not scope_cwd.endswith(_BELOW):
+        return cwd == scope_cwd
+    top = scope_cwd.removesuffix(_BELOW)
+    return cwd == top or cwd.startswith(top + "/")
