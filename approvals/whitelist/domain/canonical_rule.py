@@ -13,7 +13,7 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 
-from approvals.whitelist.domain.types import Rule
+from approvals.whitelist.domain.model import Rule
 
 RULE_PREFIX = b"expacti/rule/1\n"
 ROOT_PREFIX = b"expacti/rules/1\n"

@@ -62,7 +62,11 @@ _BY_CATEGORY = {
 }
 # Shown for a newline, and the brackets around a code point. They are escaped themselves where
 # they occur in a text, so that no text can forge what `visible` writes.
-_NEWLINE, _OPEN, _CLOSE = "\N{RETURN SYMBOL}", "\N{MATHEMATICAL LEFT ANGLE BRACKET}", "\N{MATHEMATICAL RIGHT ANGLE BRACKET}"
+_NEWLINE, _OPEN, _CLOSE = (
+    "\N{RETURN SYMBOL}",
+    "\N{MATHEMATICAL LEFT ANGLE BRACKET}",
+    "\N{MATHEMATICAL RIGHT ANGLE BRACKET}",
+)
 _OWN_MARKS = frozenset([_NEWLINE, _OPEN, _CLOSE])
 
 

@@ -11,16 +11,22 @@ from collections.abc import Iterator
 from approvals.whitelist.domain.characters import hidden_characters, name_characters, visible
 from approvals.whitelist.domain.limits import byte_length
 from approvals.whitelist.domain.programs import BOUND_SHELLS, base_name
-from approvals.whitelist.domain.types import Form, Settings, Subject
+from approvals.whitelist.domain.model import Form, Settings, Subject
 
 _ENV_REASONS = (
     (re.compile(r"PATH"), "decides which programs run"),
     (re.compile(r"(LD|DYLD)_.*|GCONV_PATH|LOCPATH"), "loads code into every program"),
-    (re.compile(r"BASH_ENV|ENV|ZDOTDIR|PROMPT_COMMAND|SHELLOPTS|BASHOPTS|PS4"), "runs or changes the shell before the command"),
+    (
+        re.compile(r"BASH_ENV|ENV|ZDOTDIR|PROMPT_COMMAND|SHELLOPTS|BASHOPTS|PS4"),
+        "runs or changes the shell before the command",
+    ),
     (re.compile(r"BASH_FUNC_.*|BASH_ALIASES"), "defines a shell function that can replace a command"),
     (re.compile(r"IFS|CDPATH|GLOBIGNORE|POSIXLY_CORRECT"), "changes how the shell reads the command"),
     (re.compile(r"GIT_.*|.*PAGER|.*EDITOR|VISUAL|BROWSER|LESS.*"), "names programs that other programs start"),
-    (re.compile(r"PYTHON.*|NODE_.*|NPM_.*|npm_.*|PERL.*|RUBY.*|JAVA_.*|_JAVA_.*|JDK_.*"), "loads code into an interpreter"),
+    (
+        re.compile(r"PYTHON.*|NODE_.*|NPM_.*|npm_.*|PERL.*|RUBY.*|JAVA_.*|_JAVA_.*|JDK_.*"),
+        "loads code into an interpreter",
+    ),
     (re.compile(r".*_PROXY|.*_proxy|SSL_.*|CURL_.*|REQUESTS_.*"), "redirects what is fetched from the network"),
     (re.compile(r"HOME|XDG_.*|USER|LOGNAME|SHELL|TMPDIR"), "moves the files that configure programs"),
 )

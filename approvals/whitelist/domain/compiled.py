@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from approvals.whitelist.domain.patterns import Pattern, PatternError, compile_pattern
 from approvals.whitelist.domain.programs import deny_key
-from approvals.whitelist.domain.types import Effect, Rule, RuleKind
+from approvals.whitelist.domain.model import Effect, Rule, RuleKind
 from approvals.whitelist.domain.words import Line, tokenize
 
 

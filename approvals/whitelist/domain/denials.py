@@ -18,7 +18,7 @@ from approvals.whitelist.domain.patterns import Pattern, match_tokens
 from approvals.whitelist.domain.programs import STRING_RUNNERS, WRAPPERS, base_name, deny_key
 from approvals.whitelist.domain.scopes import in_force, in_scope
 from approvals.whitelist.domain.shell import ParsedLine, TooLong, parse_line
-from approvals.whitelist.domain.types import Effect, Rule, Settings, Subject
+from approvals.whitelist.domain.model import Effect, Rule, Settings, Subject
 from approvals.whitelist.domain.words import Line, tokenize
 
 _MAX_WORK = 200_000
@@ -89,9 +89,9 @@ class _Search:
             if self.applies(rule):
                 self.found[rule.id] = rule
 
-    def read(self, start: Iterable[Readings]) -> None:
+    def read(self, commands: Iterable[Readings]) -> None:
         """Try each command and whatever it would run, with a stack of our own."""
-        stack = [(words, 0) for words in start if words]
+        stack = [(words, 0) for words in commands if words]
         while stack:
             words, depth = stack.pop()
             if not self.spend(len(words)):
@@ -207,4 +207,3 @@ def _matches(pattern: Pattern, words: Readings, *, wide: bool) -> bool:
         return False
     tail: list[str | None] = values[1:] if values[0] is not None else [None, *values[1:]]
     return match_tokens(pattern.tokens[1:], tail)
-

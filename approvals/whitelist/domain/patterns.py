@@ -122,7 +122,9 @@ def match_tokens(tokens: Sequence[Token], words: Sequence[str | None]) -> bool:
         if word is None:
             reachable = set(range(min(reachable), len(tokens) + 1))
             continue
-        following = {at if tokens[at] is Wild.ANY else at + 1 for at in reachable if at < len(tokens) and _fits(tokens[at], word)}
+        following = {
+            at if tokens[at] is Wild.ANY else at + 1 for at in reachable if at < len(tokens) and _fits(tokens[at], word)
+        }
         reachable = _skip_any(tokens, following)
     return len(tokens) in reachable
 

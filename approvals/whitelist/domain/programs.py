@@ -26,7 +26,9 @@ WRAPPERS = frozenset(
 )
 """Each runs a command that stands among its own arguments."""
 
-STRING_RUNNERS = SHELLS | frozenset(["eval", "ssh", "su", "runuser", "watch", "env", "script", "flock", "parallel", "trap"])
+STRING_RUNNERS = SHELLS | frozenset(
+    ["eval", "ssh", "su", "runuser", "watch", "env", "script", "flock", "parallel", "trap"]
+)
 """Each runs a shell line that stands among its arguments as one string."""
 
 HARMLESS_BUILTINS = frozenset([":", "echo", "exit", "false", "kill", "printf", "pwd", "test", "true", "type"])

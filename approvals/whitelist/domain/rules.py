@@ -17,7 +17,7 @@ from approvals.whitelist.domain.denials import describe, find_denials
 from approvals.whitelist.domain.programs import refused_builtin, runs_its_input
 from approvals.whitelist.domain.scopes import in_force, in_scope
 from approvals.whitelist.domain.shell import Agreed, NeedsHuman, ParsedLine, agree, over_limits
-from approvals.whitelist.domain.types import (
+from approvals.whitelist.domain.model import (
     ANYWHERE,
     Effect,
     Form,

@@ -3,7 +3,7 @@
 import posixpath
 from datetime import datetime
 
-from approvals.whitelist.domain.types import Effect, Rule, Scope, Subject
+from approvals.whitelist.domain.model import Effect, Rule, Scope, Subject
 
 _BELOW = "/**"
 

@@ -169,7 +169,8 @@ class _Walk:
         return [
             read_word(child, self.data)
             for child in named[1:]
-            if child.type in {"word", "number", "string", "raw_string", "concatenation", "simple_expansion", "expansion"}
+            if child.type
+            in {"word", "number", "string", "raw_string", "concatenation", "simple_expansion", "expansion"}
         ]
 
     def collect_strays(self, node: Node) -> None:

@@ -70,7 +70,7 @@ _ESCAPED_IN_DOUBLE = frozenset('\\"$`')
 _OPERATOR_STARTS = frozenset("&|;")
 _ASSIGNMENT = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\+?=")
 _NAME = re.compile(r"[A-Za-z0-9_./+:@-]+")
-_PLAIN = re.compile(r"[A-Za-z0-9_./+:@,%-]+")
+_PLAIN = re.compile(r"[A-Za-z0-9_./+:@,%-][A-Za-z0-9_./+:@,%=-]*")
 
 
 class _RefusedError(Exception):
@@ -208,9 +208,15 @@ def quote_word(word: str) -> str:
     """The canonical quoting of one word: as it is where plain, in single quotes otherwise."""
     if _PLAIN.fullmatch(word):
         return word
+    return _in_quotes(word)
+
+
+def _in_quotes(word: str) -> str:
     return "'" + word.replace("'", "'\\''") + "'"
 
 
 def quote_argv(argv: tuple[str, ...]) -> str:
     """The canonical quoting of one simple command; `tokenize` reads it back as it was."""
-    return " ".join(quote_word(word) for word in argv)
+    name, *arguments = argv
+    first = _in_quotes(name) if "=" in name else quote_word(name)  # never an assignment
+    return " ".join([first, *map(quote_word, arguments)])

@@ -90,7 +90,14 @@ class Subject:
 class Settings:
     """An organization's settings for rules."""
 
-    trusted_directories: tuple[str, ...] = ("/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin")
+    trusted_directories: tuple[str, ...] = (
+        "/usr/local/sbin",
+        "/usr/local/bin",
+        "/usr/sbin",
+        "/usr/bin",
+        "/sbin",
+        "/bin",
+    )
     allow_unbound_plain_names: bool = True
     safe_env_names: frozenset[str] = frozenset(["TERM", "LANG", "TZ", "COLORTERM", "NO_COLOR", "COLUMNS", "LINES"])
     safe_env_prefixes: tuple[str, ...] = ("LC_",)
