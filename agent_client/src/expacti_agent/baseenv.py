@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from typing import TYPE_CHECKING, Optional
+from typing import TYPE_CHECKING
 
 from expacti_agent.canonical import CanonicalError, check
 from expacti_agent.errors import InvalidRequestError
@@ -24,7 +24,7 @@ def login_name() -> str:
     return base_environment()["USER"]
 
 
-def base_environment(uid: Optional[int] = None) -> dict[str, str]:
+def base_environment(uid: int | None = None) -> dict[str, str]:
     """Return the environment that every child starts from.
 
     A uid without an entry in the password database (usual in containers) is its own name, with
@@ -54,11 +54,11 @@ def base_environment(uid: Optional[int] = None) -> dict[str, str]:
 
 
 def difference(
-    wanted: Mapping[str, Optional[str]],
+    wanted: Mapping[str, str | None],
     caller: Mapping[str, str],
     base: Mapping[str, str],
     passed: Iterable[str] = (),
-) -> dict[str, Optional[str]]:
+) -> dict[str, str | None]:
     """Return the complete difference from `base`, for the request's `env`.
 
     Args:
@@ -71,14 +71,14 @@ def difference(
         InvalidRequestError: a name or value that no request can carry.
     """
     names = [*PASSED, *(name for name in caller if name.startswith(PASSED_PREFIX)), *passed]
-    result: dict[str, Optional[str]] = {name: caller[name] for name in names if name in caller}
+    result: dict[str, str | None] = {name: caller[name] for name in names if name in caller}
     result.update(wanted)
     for name, value in result.items():
         _check_entry(name, value)
     return {name: value for name, value in result.items() if value != base.get(name)}
 
 
-def apply(base: Mapping[str, str], env: Mapping[str, Optional[str]]) -> dict[str, str]:
+def apply(base: Mapping[str, str], env: Mapping[str, str | None]) -> dict[str, str]:
     """Return the child's whole environment: `base` changed by `env`, and nothing else."""
     result = dict(base)
     for name, value in env.items():
@@ -89,7 +89,7 @@ def apply(base: Mapping[str, str], env: Mapping[str, Optional[str]]) -> dict[str
     return result
 
 
-def _check_entry(name: str, value: Optional[str]) -> None:
+def _check_entry(name: str, value: str | None) -> None:
     try:
         check({name: value})
     except CanonicalError as error:

@@ -1,9 +1,9 @@
-"""Canonical JSON: RFC 8785 over the value space of docs/formats.md.
+rr"""Canonical JSON: RFC 8785 over the value space of docs/formats.md.
 
 In that space (ASCII keys, integers below 2^53, no floats, no lone surrogates, no NUL) Python's
-own encoder with sorted keys gives the canonical bytes: code point order is UTF-16 order for ASCII,
-and both write `\\b \\t \\n \\f \\r \\" \\\\` short, other controls as lower-case `\\u00xx`, the rest
-as it is.
+own encoder with sorted keys gives the canonical bytes: code point order is UTF-16 order for
+ASCII, and both write `\b \t \n \f \r \" \\` short, other controls as lower-case `\u00xx`, and
+the rest as it is.
 """
 
 from __future__ import annotations

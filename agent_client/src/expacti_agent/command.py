@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Optional
 
 from expacti_agent.digest import parse_time
 from expacti_agent.errors import ProtocolError
@@ -25,7 +24,7 @@ class Command:
     state: str
     digest: str
     review_url: str
-    decide_by: Optional[int]
+    decide_by: int | None
     clock_offset_s: float
     denial_code: str
     denial_reason: str
@@ -70,7 +69,7 @@ def _required(data: dict[str, object], name: str) -> str:
     return value
 
 
-def _time(value: object) -> Optional[int]:
+def _time(value: object) -> int | None:
     try:
         return parse_time(value) if isinstance(value, str) else None
     except ValueError:

@@ -13,7 +13,7 @@ import sys
 import tempfile
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Optional
+from typing import TYPE_CHECKING
 
 from expacti_agent.errors import ConfigError
 from expacti_agent.jws import JwsError, PublicKey
@@ -61,15 +61,15 @@ class Pin:
 class Profile:
     """One profile file. `pins` is by the server's origin, such as `https://expacti.example`."""
 
-    url: Optional[str] = None
-    token: Optional[str] = field(default=None, repr=False)
-    token_file: Optional[str] = None
-    issuer: Optional[str] = None
+    url: str | None = None
+    token: str | None = field(default=None, repr=False)
+    token_file: str | None = None
+    issuer: str | None = None
     pass_env: tuple[str, ...] = ()
     pins: Mapping[str, Pin] = field(default_factory=dict)
 
 
-def config_folder(environ: Optional[Mapping[str, str]] = None) -> Path:
+def config_folder(environ: Mapping[str, str] | None = None) -> Path:
     """Return the folder of profiles and ledger: `EXPACTI_CONFIG_DIR`, or the platform's place.
 
     Raises:
@@ -214,7 +214,7 @@ def _pin_from(data: dict[str, dict[str, dict[str, str]]]) -> Pin:
     return Pin(key=key, history=tuple(data["history"]), identities=identities)
 
 
-def _text(data: dict[str, object], name: str) -> Optional[str]:
+def _text(data: dict[str, object], name: str) -> str | None:
     value = data.get(name)
     if value is not None and not isinstance(value, str):
         raise TypeError(f"{name} is not text")

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass
 from datetime import datetime, timezone
-from typing import Optional
 
 from expacti_agent.canonical import canonical
 
@@ -26,12 +25,12 @@ class Bound:
     agent: str
     id: str
     nonce: str
-    argv: Optional[tuple[str, ...]]
-    command: Optional[str]
-    shell: Optional[str]
-    exe: Optional[str]
+    argv: tuple[str, ...] | None
+    command: str | None
+    shell: str | None
+    exe: str | None
     cwd: str
-    env: dict[str, Optional[str]]
+    env: dict[str, str | None]
     user: str
     host: str
     stdin: str

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar, Optional
+from typing import ClassVar
 
 
 class ExpactiError(Exception):
@@ -110,7 +110,7 @@ class ApiError(ExpactiError):
         code: str,
         detail: str,
         *,
-        request_id: Optional[str] = None,
+        request_id: str | None = None,
         errors: tuple[FieldError, ...] = (),
         remedy: str = "",
     ) -> None:

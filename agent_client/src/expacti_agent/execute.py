@@ -5,13 +5,12 @@ from __future__ import annotations
 import hashlib
 import os
 import subprocess
-import sys
 import tempfile
 import threading
 import time
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import IO, TYPE_CHECKING, Optional
+from typing import IO, TYPE_CHECKING
 
 from expacti_agent.baseenv import apply, base_environment
 from expacti_agent.digest import digest_of
@@ -38,12 +37,12 @@ class Result:
     the output was inherited. `stdout` and `stderr` are set only where they were captured.
     """
 
-    exit_code: Optional[int]
-    signal: Optional[int]
+    exit_code: int | None
+    signal: int | None
     duration_ms: int
-    output_sha256: Optional[str] = None
-    stdout: Optional[bytes] = None
-    stderr: Optional[bytes] = None
+    output_sha256: str | None = None
+    stdout: bytes | None = None
+    stderr: bytes | None = None
 
     @property
     def status(self) -> int:
@@ -97,7 +96,7 @@ def execute(
 
 
 def _spawn(
-    request: Request, exe: str, stdin: Optional[int], *, piped: bool
+    request: Request, exe: str, stdin: int | None, *, piped: bool
 ) -> subprocess.Popen[bytes]:
     bound = request.bound
     if bound.argv is not None:
@@ -106,7 +105,7 @@ def _spawn(
         argv = [os.path.basename(exe), "-c", bound.command or ""]  # noqa: PTH119 - text, no file
     pipe = subprocess.PIPE if piped else None
     try:
-        return subprocess.Popen(
+        return subprocess.Popen(  # noqa: S603 - running what was approved is the purpose
             argv,
             executable=exe,
             cwd=bound.cwd,
@@ -120,7 +119,7 @@ def _spawn(
 
 
 @contextmanager
-def _standard_input(request: Request) -> Iterator[Optional[int]]:
+def _standard_input(request: Request) -> Iterator[int | None]:
     if request.bound.stdin == "open":
         yield None
     elif request.bound.stdin == "none":
@@ -137,7 +136,7 @@ def _standard_input(request: Request) -> Iterator[Optional[int]]:
 
 def _private_file() -> IO[bytes]:
     """Return a file without a name, in memory where the system can."""
-    if sys.platform == "linux":
+    if hasattr(os, "memfd_create"):
         return os.fdopen(os.memfd_create("expacti-stdin"), "w+b")
     return tempfile.TemporaryFile()
 
@@ -147,8 +146,7 @@ def _piped(
 ) -> Result:
     assert process.stdout is not None
     assert process.stderr is not None
-    out, err = tempfile.SpooledTemporaryFile(SPOOL), tempfile.SpooledTemporaryFile(SPOOL)
-    with out, err, process.stdout, process.stderr:
+    with process.stdout, process.stderr, _spool() as out, _spool() as err:
         pumps = [
             threading.Thread(target=_pump, args=(source, spool, fd if tee else None), daemon=True)
             for source, spool, fd in ((process.stdout, out, 1), (process.stderr, err, 2))
@@ -161,7 +159,11 @@ def _piped(
         return _result(process, started, out, err, keep=not tee)
 
 
-def _pump(source: IO[bytes], spool: IO[bytes], fd: Optional[int]) -> None:
+def _spool() -> tempfile.SpooledTemporaryFile[bytes]:
+    return tempfile.SpooledTemporaryFile(SPOOL)
+
+
+def _pump(source: IO[bytes], spool: IO[bytes], fd: int | None) -> None:
     while True:
         chunk = os.read(source.fileno(), CHUNK)
         if not chunk:
@@ -178,8 +180,8 @@ def _pump(source: IO[bytes], spool: IO[bytes], fd: Optional[int]) -> None:
 def _result(
     process: subprocess.Popen[bytes],
     started: float,
-    out: Optional[IO[bytes]] = None,
-    err: Optional[IO[bytes]] = None,
+    out: IO[bytes] | None = None,
+    err: IO[bytes] | None = None,
     *,
     keep: bool = False,
 ) -> Result:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 import uuid
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Callable, Optional
+from typing import TYPE_CHECKING, Callable
 
 from expacti_agent.command import Command, read_command
 from expacti_agent.config import Identity
@@ -37,7 +37,7 @@ class WhoAmI:
     """The answer of `GET agent/`. `server_time` is Unix time; `raw` the whole object."""
 
     identity: Identity
-    server_time: Optional[int]
+    server_time: int | None
     raw: dict[str, object]
 
 
@@ -72,7 +72,7 @@ def published_keys(patience: Patience) -> Operation[PublishedKeys]:
 
 def submit(
     request: Request, patience: Patience, *, with_release: bool = True
-) -> Operation[tuple[Command, Optional[str]]]:
+) -> Operation[tuple[Command, str | None]]:
     """Submit; repeated with the same id and body after a lost answer.
 
     Returns:
@@ -182,7 +182,7 @@ def explain(request: Request, refusal: NotGrantedError) -> Operation[NotGrantedE
     return verdict(command) or refusal
 
 
-def verdict(command: Command) -> Optional[NotGrantedError]:
+def verdict(command: Command) -> NotGrantedError | None:
     """Return the error for a final state that is not yes, None for the others."""
     if command.state == "denied":
         return DeniedError(command.denial_code or "denied", command.denial_reason)

@@ -31,7 +31,7 @@ class Send:
 
     method: str
     path: str
-    body: Optional[Mapping[str, object]] = None
+    body: Mapping[str, object] | None = None
     params: Mapping[str, str] = field(default_factory=dict)
     timeout_s: float = 15.0
     authenticated: bool = True
@@ -90,14 +90,14 @@ class Patience:
     clock: Callable[[], float] = time.monotonic
     on_trouble: Callable[[str], None] = lambda _text: None
     on_answer: Callable[[], None] = lambda: None
-    attempts: Optional[int] = None
+    attempts: int | None = None
 
     def left(self) -> float:
         """Return the seconds left."""
         return self.deadline - self.clock()
 
 
-def within(seconds: float, attempts: Optional[int] = None) -> Patience:
+def within(seconds: float, attempts: int | None = None) -> Patience:
     """Return a patience of so many seconds from now, and at most so many attempts."""
     return Patience(deadline=time.monotonic() + seconds, attempts=attempts)
 
@@ -129,7 +129,7 @@ def call(send: Send, patience: Patience) -> Operation[Reply]:
         yield Pause(min(left, _delay(attempt, reply)))
 
 
-def _attempt(send: Send, limit: float) -> Generator[Step, Optional[Reply], _Outcome]:
+def _attempt(send: Send, limit: float) -> Generator[Step, Reply | None, _Outcome]:
     timed = Send(
         send.method, send.path, send.body, send.params, limit, authenticated=send.authenticated
     )
@@ -142,7 +142,7 @@ def _attempt(send: Send, limit: float) -> Generator[Step, Optional[Reply], _Outc
 _Outcome = tuple[Optional[Reply], str]
 
 
-def _delay(attempt: int, reply: Optional[Reply]) -> float:
+def _delay(attempt: int, reply: Reply | None) -> float:
     """Return seconds: exponential with full jitter, never less than Retry-After asks for."""
     ceiling = min(LONGEST_DELAY_S, FIRST_DELAY_S * 2.0 ** min(attempt, 16))
     jittered = ceiling * (0.5 + random.random() / 2)  # noqa: S311 - spreads load, hides nothing

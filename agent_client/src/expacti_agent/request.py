@@ -9,7 +9,7 @@ import time
 import uuid
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, Optional
+from typing import TYPE_CHECKING, Literal
 
 from expacti_agent.baseenv import apply, base_environment, difference
 from expacti_agent.canonical import CanonicalError
@@ -37,13 +37,13 @@ class CommandSpec:
     shown to the reviewer and bound by nothing.
     """
 
-    argv: Optional[tuple[str, ...]] = None
-    command: Optional[str] = None
+    argv: tuple[str, ...] | None = None
+    command: str | None = None
     shell: str = DEFAULT_SHELL
-    cwd: Optional[str] = None
-    env: Mapping[str, Optional[str]] = field(default_factory=dict)
+    cwd: str | None = None
+    env: Mapping[str, str | None] = field(default_factory=dict)
     stdin: Literal["none", "open"] | bytes = "none"
-    ttl_s: Optional[int] = None
+    ttl_s: int | None = None
     reason: str = ""
     context: Mapping[str, str] = field(default_factory=dict)
 
@@ -63,7 +63,7 @@ class Request:
     deadline: float
     reason: str = ""
     context: Mapping[str, str] = field(default_factory=dict)
-    stdin_data: Optional[bytes] = field(default=None, repr=False)
+    stdin_data: bytes | None = field(default=None, repr=False)
 
     def remaining_s(self) -> float:
         """Return the seconds left on the monotonic clock, negative when over."""
@@ -109,7 +109,7 @@ def build_request(
         raise InvalidRequestError(f"the time to live is {MIN_TTL_S} to {MAX_TTL_S} seconds")
     stdin, data = _standard_input(spec.stdin)
     program = spec.shell if spec.argv is None else spec.argv[0]
-    if spec.argv is None and not os.path.isabs(spec.shell):
+    if spec.argv is None and not spec.shell.startswith("/"):
         raise InvalidRequestError("the shell is named by its absolute path, such as /bin/bash")
     now = int(time.time())
     bound = Bound(
@@ -132,7 +132,7 @@ def build_request(
 
 
 def bind(
-    bound: Bound, *, created_at: int, spec: CommandSpec, stdin_data: Optional[bytes] = None
+    bound: Bound, *, created_at: int, spec: CommandSpec, stdin_data: bytes | None = None
 ) -> Request:
     """Compute the digest and draw the release nonce.
 
@@ -186,14 +186,14 @@ def is_executable(path: str) -> bool:
 
 def _join(cwd: str, name: str) -> str:
     """Make absolute. With `..`, the folder is resolved as the kernel would, never textually."""
-    joined = name if os.path.isabs(name) else f"{cwd}/{name}"
+    joined = name if name.startswith("/") else f"{cwd}/{name}"
     if ".." in joined.split("/"):
         folder, _, last = joined.rpartition("/")
         return f"{os.path.realpath(folder).rstrip('/')}/{last}"
     return "/" + "/".join(part for part in joined.split("/") if part not in ("", "."))
 
 
-def _working_folder(wanted: Optional[str]) -> str:
+def _working_folder(wanted: str | None) -> str:
     try:
         cwd = os.path.realpath(wanted) if wanted else str(Path.cwd())
     except (OSError, ValueError) as error:
@@ -203,7 +203,7 @@ def _working_folder(wanted: Optional[str]) -> str:
     return cwd
 
 
-def _standard_input(stdin: Literal["none", "open"] | bytes) -> tuple[str, Optional[bytes]]:
+def _standard_input(stdin: Literal["none", "open"] | bytes) -> tuple[str, bytes | None]:
     if isinstance(stdin, bytes):
         if len(stdin) > MAX_STDIN:
             raise InvalidRequestError(

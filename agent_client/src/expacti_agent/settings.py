@@ -1,4 +1,4 @@
-"""The settings in force: environment over profile, and checks that keep a token where it belongs."""
+"""The settings in force: environment over profile; a token stays with its own server."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from hashlib import sha256
 from ipaddress import ip_address
 from pathlib import Path
-from typing import TYPE_CHECKING, Optional
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from expacti_agent.config import DEFAULT_PROFILE, Profile, ProfileStore, config_folder
@@ -35,7 +35,7 @@ class Settings:
     store: ProfileStore
     issuer: str
     pass_env: tuple[str, ...] = ()
-    grant_key: Optional[str] = None
+    grant_key: str | None = None
 
     @property
     def token_fingerprint(self) -> str:
@@ -48,9 +48,7 @@ class Settings:
         return Ledger(self.store.folder / "ledger")
 
 
-def load_settings(
-    profile: Optional[str] = None, environ: Optional[Mapping[str, str]] = None
-) -> Settings:
+def load_settings(profile: str | None = None, environ: Mapping[str, str] | None = None) -> Settings:
     """Return the settings in force.
 
     Args:

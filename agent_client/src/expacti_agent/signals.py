@@ -10,12 +10,14 @@ from __future__ import annotations
 
 import os
 import signal
-import subprocess
 import sys
 import threading
-from typing import TYPE_CHECKING, Any, Optional
+from typing import TYPE_CHECKING, Any
+
+from typing_extensions import Self
 
 if TYPE_CHECKING:
+    import subprocess
     from types import FrameType
 
 PASSED_ON = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT)
@@ -29,11 +31,11 @@ class SignalRelay:
 
     def __init__(self) -> None:
         self._active = threading.current_thread() is threading.main_thread()
-        self._process: Optional[subprocess.Popen[bytes]] = None
+        self._process: subprocess.Popen[bytes] | None = None
         self._early: list[int] = []
         self._before: dict[int, Any] = {}
 
-    def __enter__(self) -> SignalRelay:
+    def __enter__(self) -> Self:
         if self._active:
             for number in PASSED_ON:
                 if signal.getsignal(number) is not signal.SIG_IGN:  # as nohup asked for
@@ -66,7 +68,7 @@ class SignalRelay:
         finally:
             signal.pthread_sigmask(signal.SIG_SETMASK, old)
 
-    def _on_signal(self, number: int, _frame: Optional[FrameType]) -> None:
+    def _on_signal(self, number: int, _frame: FrameType | None) -> None:
         if self._process is None:
             self._early.append(number)
         elif number not in FROM_TERMINAL or not _in_foreground():

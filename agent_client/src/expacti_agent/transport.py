@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import ssl
 import time
-from typing import TYPE_CHECKING, NoReturn, Optional
+from typing import TYPE_CHECKING, Any, NoReturn
 from urllib.parse import urlsplit
 
 import httpx
@@ -108,7 +108,7 @@ class AsyncTransport:
             _translate(error)
 
 
-def _options(url: str) -> dict[str, object]:
+def _options(url: str) -> dict[str, Any]:
     origin = check_url(url)
     local = is_loopback(urlsplit(origin).hostname or "")
     return {
@@ -120,10 +120,8 @@ def _options(url: str) -> dict[str, object]:
     }
 
 
-def _arguments(send: Send, token: str) -> dict[str, object]:
-    headers: Mapping[str, str] = (
-        {"Authorization": f"Bearer {token}"} if send.authenticated else {}
-    )
+def _arguments(send: Send, token: str) -> dict[str, Any]:
+    headers: Mapping[str, str] = {"Authorization": f"Bearer {token}"} if send.authenticated else {}
     return {
         "method": send.method,
         "url": send.path,
@@ -148,7 +146,7 @@ def _reply(response: httpx.Response, body: bytearray) -> Reply:
 
 
 def _translate(error: Exception) -> NoReturn:
-    cause: Optional[BaseException] = error
+    cause: BaseException | None = error
     while cause is not None:
         if isinstance(cause, ssl.SSLCertVerificationError):
             raise InsecureServerError(

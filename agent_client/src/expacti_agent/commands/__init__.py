@@ -1,0 +1,1 @@
+"""The subcommands of `expacti`, one module each."""
