@@ -1,4 +1,4 @@
-"""A rule's canonical bytes, its leaf, and the root of all rules (`expacti/rule/1`, `expacti/rules/1`).
+r"""A rule's canonical bytes, its leaf, and the root of all rules (`expacti/rule/1`, `expacti/rules/1`).
 
     leaf = SHA-256("expacti/rule/1\n" || JCS(document))
     root = hex(SHA-256("expacti/rules/1\n" || leaves, sorted, joined))
@@ -101,6 +101,6 @@ def _check(value: Value) -> None:
 
 
 def _check_text(text: str) -> None:
-    if "\0" in text or any(0xD800 <= ord(character) < 0xE000 for character in text):
+    if "\0" in text or any("\ud800" <= character <= "\udfff" for character in text):
         message = "a text holds NUL or a lone surrogate"
         raise CanonicalError(message)

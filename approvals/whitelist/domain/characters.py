@@ -70,9 +70,13 @@ _NEWLINE, _OPEN, _CLOSE = (
 _OWN_MARKS = frozenset([_NEWLINE, _OPEN, _CLOSE])
 
 
+def _is_printable_ascii(character: str) -> bool:
+    return " " <= character <= "~"
+
+
 def _kind(character: str) -> Kind | None:
     point = ord(character)
-    if 0x20 <= point < 0x7F:
+    if _is_printable_ascii(character):
         return None
     if point in _BIDI:
         return Kind.BIDI
@@ -99,7 +103,7 @@ def name_characters(name: str) -> tuple[Finding, ...]:
     return tuple(
         Finding(index, ord(character), _kind(character) or Kind.NOT_ASCII)
         for index, character in enumerate(name)
-        if not 0x20 <= ord(character) < 0x7F
+        if not _is_printable_ascii(character)
     )
 
 

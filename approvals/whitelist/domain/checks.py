@@ -10,8 +10,8 @@ from collections.abc import Iterator
 
 from approvals.whitelist.domain.characters import hidden_characters, name_characters, visible
 from approvals.whitelist.domain.limits import byte_length
-from approvals.whitelist.domain.programs import BOUND_SHELLS, base_name
 from approvals.whitelist.domain.model import Form, Settings, Subject
+from approvals.whitelist.domain.programs import BOUND_SHELLS, base_name
 
 _ENV_REASONS = (
     (re.compile(r"PATH"), "decides which programs run"),
@@ -138,7 +138,7 @@ def _safe_value(name: str, value: str) -> bool:
     In other multi-byte locales (Big5, Shift-JIS, GBK) the shell may take a backslash or a pipe
     as the second byte of a character, and so read a line differently from us.
     """
-    if name in {"LANG"} or name.startswith("LC_"):
+    if name == "LANG" or name.startswith("LC_"):
         return _LOCALE.fullmatch(value) is not None
     return _PRINTABLE.fullmatch(value) is not None and not value.startswith(("/", ":", ".", "<")) and ".." not in value
 

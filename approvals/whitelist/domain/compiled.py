@@ -9,9 +9,9 @@ deny rule sends every command to a human, as nobody knows what it was meant to s
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
+from approvals.whitelist.domain.model import Effect, Rule, RuleKind
 from approvals.whitelist.domain.patterns import Pattern, PatternError, compile_pattern
 from approvals.whitelist.domain.programs import deny_key
-from approvals.whitelist.domain.model import Effect, Rule, RuleKind
 from approvals.whitelist.domain.words import Line, tokenize
 
 

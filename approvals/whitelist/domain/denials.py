@@ -14,11 +14,11 @@ from datetime import datetime
 
 from approvals.whitelist.domain.characters import visible
 from approvals.whitelist.domain.compiled import Compiled, CompiledRules
+from approvals.whitelist.domain.model import Effect, Rule, Settings, Subject
 from approvals.whitelist.domain.patterns import Pattern, match_tokens
 from approvals.whitelist.domain.programs import STRING_RUNNERS, WRAPPERS, base_name, deny_key
 from approvals.whitelist.domain.scopes import in_force, in_scope
 from approvals.whitelist.domain.shell import ParsedLine, TooLong, parse_line
-from approvals.whitelist.domain.model import Effect, Rule, Settings, Subject
 from approvals.whitelist.domain.words import Line, tokenize
 
 _MAX_WORK = 200_000

@@ -1,6 +1,6 @@
-"""argv-globs: patterns over a list of arguments.
+r"""argv-globs: patterns over a list of arguments.
 
-    word     itself                      '…' "…" \\x quote, as in words.py
+    word     itself                      '…' "…" \x quote, as in words.py
     *        exactly one argument: not empty, not beginning with `-`
     -*       exactly one argument beginning with `-` (so `-`, `--` and `--a=b` too)
     **       any number of arguments of any kind, none included
@@ -16,6 +16,7 @@ the last `*`.
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
+from itertools import pairwise
 from typing import NoReturn
 
 from approvals.whitelist.domain.characters import hidden_characters
@@ -140,18 +141,13 @@ def _skip_any(tokens: Sequence[Token], reachable: set[int]) -> set[int]:
 
 
 def _fits(token: Token, word: str) -> bool:
-    match token:
-        case str():
-            return token == word
-        case Wild.ANY:
-            return True
-        case Wild.ONE:
-            return bool(word) and not word.startswith("-")
-        case Wild.OPTION:
-            return word.startswith("-")
-        case Partial():
-            return token.matches(word)
-    return False
+    if isinstance(token, str):
+        return token == word
+    if isinstance(token, Partial):
+        return token.matches(word)
+    if token is Wild.ONE:
+        return bool(word) and not word.startswith("-")
+    return token is Wild.ANY or word.startswith("-")
 
 
 def _component_matches(literals: tuple[str, ...], part: str) -> bool:
@@ -246,7 +242,7 @@ def _token(pieces: list[Piece], at: int) -> Token:
         return Wild.ANY
     if pieces == ["-", None]:
         return Wild.OPTION
-    if any(first is None and second is None for first, second in zip(pieces, pieces[1:], strict=False)):
+    if any(first is None and second is None for first, second in pairwise(pieces)):
         _fail("** stands alone: put spaces around it", at)
     components: list[list[str]] = [[""]]
     for piece in pieces:

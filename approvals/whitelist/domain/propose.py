@@ -8,10 +8,10 @@ from dataclasses import dataclass
 
 from approvals.whitelist.domain.characters import hidden_characters
 from approvals.whitelist.domain.limits import DEFAULT_LIMITS
+from approvals.whitelist.domain.model import RuleKind, Subject
 from approvals.whitelist.domain.patterns import Pattern, compile_pattern
 from approvals.whitelist.domain.programs import refused_builtin
 from approvals.whitelist.domain.shell import Agreed, agree
-from approvals.whitelist.domain.model import RuleKind, Subject
 from approvals.whitelist.domain.words import quote_argv, quote_word
 
 

@@ -14,9 +14,6 @@ from approvals.whitelist.domain.characters import visible
 from approvals.whitelist.domain.checks import blockers, name_blockers
 from approvals.whitelist.domain.compiled import CompiledRules, compile_rules
 from approvals.whitelist.domain.denials import describe, find_denials
-from approvals.whitelist.domain.programs import refused_builtin, runs_its_input
-from approvals.whitelist.domain.scopes import in_force, in_scope
-from approvals.whitelist.domain.shell import Agreed, NeedsHuman, ParsedLine, agree, over_limits
 from approvals.whitelist.domain.model import (
     ANYWHERE,
     Effect,
@@ -30,6 +27,9 @@ from approvals.whitelist.domain.model import (
     Subject,
     Verdict,
 )
+from approvals.whitelist.domain.programs import refused_builtin, runs_its_input
+from approvals.whitelist.domain.scopes import in_force, in_scope
+from approvals.whitelist.domain.shell import Agreed, NeedsHuman, ParsedLine, agree, over_limits
 from approvals.whitelist.domain.words import Operator, quote_argv
 
 __all__ = [

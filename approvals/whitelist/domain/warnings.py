@@ -23,6 +23,9 @@ from approvals.whitelist.domain.patterns import (
 from approvals.whitelist.domain.programs import BUILTINS, HARMLESS_BUILTINS, SHELLS, WRAPPERS, base_name, deny_key
 from approvals.whitelist.domain.words import Line, quote_argv, tokenize
 
+_FIRST_ARGUMENT = WRAPPERS - {"find", "fd", "ssh", "docker", "podman", "kubectl"}
+"""Here only a wildcard straight after the program lets another program in."""
+
 
 @dataclass(frozen=True, slots=True)
 class Warning:  # noqa: A001 -- the word that the page uses
@@ -119,10 +122,7 @@ def _pattern_warnings(pattern: Pattern) -> Iterator[Warning]:
         )
     shown: set[str] = set()
     for tail, what in _dangers(name, pattern.tokens):
-        example = next(
-            _examples(pattern, tail, only_first=name not in DANGERS and name in WRAPPERS or name in {"xargs", "env"}),
-            None,
-        )
+        example = next(_examples(pattern, tail, only_first=name in _FIRST_ARGUMENT), None)
         if example is not None and what not in shown:
             shown.add(what)
             yield Warning(f"it would let this through too ({what})", example)
