@@ -3,6 +3,7 @@ import { announce } from "./announce.js";
 import { tick, learnServerClock } from "./countdown.js";
 import { anyOpen, invalidate, onClosed, openAbout } from "./dialog.js";
 import { localise } from "./timezone.js";
+import { wrap } from "./wrap.js";
 
 const outcomes = {
   approved: ["Approved", "Approved; the agent may run it now."],
@@ -30,6 +31,7 @@ export function parse(html) {
 export function prepare(element) {
   window.htmx?.process(element);
   localise(element);
+  wrap(element);
   learnServerClock(element);
   tick(element);
 }

@@ -9,6 +9,7 @@ import * as live from "./live.js";
 import * as menu from "./menu.js";
 import * as notify from "./notify.js";
 import * as timezone from "./timezone.js";
+import * as wrap from "./wrap.js";
 
 // live before countdown: a card that is already over must find its listener.
-for (const part of [appearance, menu, dialog, copy, timezone, notify, cards, decide, keyboard, live, countdown]) part.start();
+for (const part of [appearance, menu, dialog, copy, timezone, wrap, notify, cards, decide, keyboard, live, countdown]) part.start();

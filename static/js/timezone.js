@@ -3,9 +3,9 @@ const zone = document.documentElement.dataset.timeZone || undefined;
 
 function formatter(options) {
   try {
-    return new Intl.DateTimeFormat(undefined, { timeZone: zone, ...options });
+    return new Intl.DateTimeFormat(undefined, { timeZone: zone, hourCycle: "h23", ...options });
   } catch {
-    return new Intl.DateTimeFormat(undefined, options);
+    return new Intl.DateTimeFormat(undefined, { hourCycle: "h23", ...options });
   }
 }
 
