@@ -21,7 +21,7 @@ from approvals.whitelist.domain.scopes import in_force, in_scope
 from approvals.whitelist.domain.shell import ParsedLine, TooLong, parse_line
 from approvals.whitelist.domain.words import Line, tokenize
 
-_MAX_WORK = 200_000
+_MAX_WORK = 50_000
 """Words read, and compared, before a human has to look instead."""
 _MAX_JOINS = 8
 
