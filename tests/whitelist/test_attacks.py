@@ -3,7 +3,7 @@
 import pytest
 
 from approvals.whitelist.domain.patterns import PatternError, compile_pattern
-from approvals.whitelist.domain.rules import Outcome, evaluate
+from approvals.whitelist.domain.rules import Outcome, RuleKind, evaluate
 from tests.whitelist.builders import NOW, SETTINGS, allows, argv, host_line, judge, line, rule
 
 NARROW = ("ls", "ls *", "git *", "git * *", "echo *", "find *", "find * *", "cat *", "npm test", "true")
@@ -133,5 +133,5 @@ def test_attack36_depth(opening: str) -> None:
     for depth, expected in ((8, Outcome.ALLOW), (9, Outcome.REVIEW)):
         closing = "}" + "; }" * (depth - 1) if opening.startswith("{") else ")" * depth
         text = "ls " * (opening[0] in "$<") + opening * depth + closing
-        exact = rule(text, kind="exact")
+        exact = rule(text, kind=RuleKind.EXACT)
         assert judge(line(text), exact).outcome is expected, depth

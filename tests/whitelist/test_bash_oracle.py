@@ -12,7 +12,7 @@ from approvals.whitelist.domain.limits import DEFAULT_LIMITS
 from approvals.whitelist.domain.programs import BUILTINS
 from approvals.whitelist.domain.rules import Outcome, evaluate
 from approvals.whitelist.domain.shell import Agreed, agree
-from approvals.whitelist.domain.words import RESERVED, Line, Operator, quote_argv, tokenize
+from approvals.whitelist.domain.words import RESERVED, Line, Operator, Rejected, quote_argv, tokenize
 from tests.whitelist.builders import NOW, SETTINGS, allows, line
 
 BASH, DASH = "/bin/bash", shutil.which("dash")
@@ -21,15 +21,24 @@ HOSTILE = "ab01 *?[]{}~$`<>()!#=;&|\\\"'\n\t\r^%,:.-/+@_\u00a0\u00e9\u202e\x01"
 plain = st.text("abz019_-./:,=%+@#^\u00e9\u6f22", min_size=1, max_size=4)
 single = st.text(HOSTILE.replace("'", ""), max_size=6).map(lambda text: f"'{text}'")
 double = st.lists(
-    st.one_of(st.text("ab *?~;&|<>(){}#='\u00e9", max_size=4), st.sampled_from(['\\"', "\\\\", "\\$", "\\`"])), max_size=4
+    st.one_of(st.text("ab *?~;&|<>(){}#='\u00e9", max_size=4), st.sampled_from(['\\"', "\\\\", "\\$", "\\`"])),
+    max_size=4,
 ).map(lambda parts: '"' + "".join(parts) + '"')
 escaped = st.sampled_from(HOSTILE).map(lambda character: "\\" + character)
-raw = st.text(HOSTILE, max_size=3)
+FRAGMENTS = ["~", "`c1`", "$(c1)", "${x:-y}", "{a,b}", "{1..3}", "*", "?", "[a-z]*", " #", "#x", ">x", "<x", "a=~", "x=~:~", "$'a'", '$"a"',
+             "!", "!!", "=c1", "\\\n", "(", ")", "]", "}", "&", "|&", ";;", "<(c1)", '"$(c1)"', '"`c1`"', '"a\\b"', "''", '""', "..", "-", "--"]  # fmt: skip
+raw = st.one_of(st.text(HOSTILE, max_size=3), st.sampled_from(FRAGMENTS))
 words = st.lists(st.one_of(plain, plain, single, double, escaped, raw), min_size=1, max_size=4).map("".join)
-commands = st.builds(lambda name, arguments: " ".join([name, *arguments]), st.sampled_from(["c0", "c1", "c'2'"]), st.lists(words, max_size=4))
-lines = st.lists(st.tuples(commands, st.sampled_from([" && ", "||", " ; ", ";", "|", " | ", " & ", "\n", " "])), min_size=1, max_size=4).map(
-    lambda parts: "".join(command + operator for command, operator in parts[:-1]) + parts[-1][0]
+commands = st.builds(
+    lambda name, arguments: " ".join([name, *arguments]),
+    st.sampled_from(["c0", "c1", "c'2'"]),
+    st.lists(words, max_size=4),
 )
+lines = st.lists(
+    st.tuples(commands, st.sampled_from([" && ", "||", " ; ", ";", "|", " | ", " & ", "\n", " "])),
+    min_size=1,
+    max_size=4,
+).map(lambda parts: "".join(command + operator for command, operator in parts[:-1]) + parts[-1][0])
 slow = settings(max_examples=250, deadline=None, suppress_health_check=list(HealthCheck))
 # Every name that a line may call writes what it was called with; anything else leaves a trace too.
 RECORDER = """
@@ -49,7 +58,7 @@ def sandbox(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def run(shell: str, text: str, place: Path, **env: str) -> bytes:
-    done = subprocess.run(  # noqa: S603
+    done = subprocess.run(
         [shell, "-c", text], cwd=place / "cwd", env={"PATH": str(place / "bin"), "LANG": "C.UTF-8", **env},
         stdin=subprocess.DEVNULL, capture_output=True, timeout=20, check=False,
     )  # fmt: skip
@@ -127,19 +136,36 @@ def test_canonical_quoting_reads_back(arguments: list[str]) -> None:
     assert isinstance(reading, Agreed), reading
 
 
+def test_the_generators_are_not_idle() -> None:
+    """A good part of what is generated is accepted, and a good part refused."""
+    seen = {Line: 0, Rejected: 0}
+
+    @settings(max_examples=300, database=None, derandomize=True)
+    @given(lines)
+    def count(text: str) -> None:
+        seen[type(tokenize(text))] += 1
+
+    count()
+    assert min(seen.values()) > 40, seen  # noqa: PLR2004
+
+
 def test_every_reserved_word_and_builtin_of_bash_is_known() -> None:
     listed = {
-        kind: set(subprocess.run([BASH, "-c", f"compgen -{kind}"], capture_output=True, text=True, check=True).stdout.split())
+        kind: set(
+            subprocess.run([BASH, "-c", f"compgen -{kind}"], capture_output=True, text=True, check=True).stdout.split()
+        )
         for kind in ("b", "k")
     }
     assert listed["b"] <= BUILTINS
     assert listed["k"] <= RESERVED
 
 
-@pytest.mark.parametrize("text", ["test -v 'a[$(c1)]'", "printf -v 'a[$(c1)]' x", "read 'a[$(c1)]'", "compgen -C c1 x", "let 'a[$(c1)]=1'"])
+@pytest.mark.parametrize(
+    "text", ["test -v 'a[$(c1)]'", "printf -v 'a[$(c1)]' x", "read 'a[$(c1)]'", "compgen -C c1 x", "let 'a[$(c1)]=1'"]
+)
 def test_builtins_that_evaluate_their_arguments(text: str, sandbox: Path) -> None:
     """Accepted by the tokenizer, as its words are plain; bash still runs c1, so no pattern may allow it."""
     del sandbox
-    name = text.split()[0]
+    name = text.split(maxsplit=1)[0]
     assert isinstance(tokenize(text), Line)
     assert evaluate(line(text), allows(f"{name} **"), SETTINGS, NOW).outcome is Outcome.REVIEW

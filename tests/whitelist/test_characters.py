@@ -39,7 +39,10 @@ def test_names_are_ascii() -> None:
     assert name_characters("ls") == ()
 
 
-@given(st.text(st.sampled_from("ab\u27e8\u27e9\u23ce\n\u202eU+202E"), max_size=12), st.text(st.sampled_from("ab\u27e8\u27e9\u23ce\n\u202eU+202E"), max_size=12))
+@given(
+    st.text(st.sampled_from("ab\u27e8\u27e9\u23ce\n\u202eU+202E"), max_size=12),
+    st.text(st.sampled_from("ab\u27e8\u27e9\u23ce\n\u202eU+202E"), max_size=12),
+)
 def test_different_texts_look_different(one: str, other: str) -> None:
     assert (visible(one) == visible(other)) is (one == other)
 

@@ -50,7 +50,7 @@ def test_a_dollar_in_an_argv_is_text() -> None:
     assert outcome(argv("echo", "$(rm x)"), RM, rule("echo *")) is Outcome.ALLOW
 
 
-DOUBTS = ["$x y", "rm2 | $(ls) x", "sudo $x", "sh -c \"$x\"", "r{m,} x", "echo $(", "ls 'x", "eval $x", "if ls; then ls", "$'rm' x", "git push $x", "git $x", "git *",
+DOUBTS = ["$x y", "rm2 | $(ls) x", "sudo $x", 'sh -c "$x"', "r{m,} x", "echo $(", "ls 'x", "eval $x", "if ls; then ls", "$'rm' x", "git push $x", "git $x", "git *",
           "sh -c 'echo $('", "env $x ls", "x=rm; $x y"]  # fmt: skip
 
 
@@ -59,7 +59,11 @@ def test_a_doubt_goes_to_a_human_whatever_allows(text: str) -> None:
     rules = (RM, deny("git push --force"))
     verdict = judge(line(text), *rules, exact(text))
     assert verdict.outcome is Outcome.REVIEW
-    assert "deny rule" in "; ".join(verdict.reasons) or "syntax" in "; ".join(verdict.reasons) or "line" in "; ".join(verdict.reasons)
+    assert (
+        "deny rule" in "; ".join(verdict.reasons)
+        or "syntax" in "; ".join(verdict.reasons)
+        or "line" in "; ".join(verdict.reasons)
+    )
 
 
 @pytest.mark.parametrize("text", ["$x y", "sudo $x", "git push $x", "git *"])
@@ -97,7 +101,20 @@ def test_too_long_a_line_is_a_doubt() -> None:
     assert "could not be tried" in "; ".join(verdict.reasons)
 
 
-@pytest.mark.parametrize("text", ["sudo " + "$a " * 5000, "env " + "rm " * 5000, "sh -c " + "'a b' " * 2500, "ssh " + "'a;b' " * 2500, "a >b c;" * 2000, "eval " * 3200])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "sudo " + "$a " * 5000,
+        "env " + "rm " * 5000,
+        "sh -c " + "'a b' " * 2500,
+        "ssh " + "'a;b' " * 2500,
+        "a >b c;" * 2000,
+        "eval " * 3200,
+    ],
+)
 def test_hostile_sizes_are_bounded(text: str) -> None:
     """Bounded work, not a time: each of these would be quadratic or worse."""
-    assert outcome(line(text[: 16 * 1024]), deny("rm a b"), *(deny(f"rm x{index} **") for index in range(50))) is Outcome.REVIEW
+    assert (
+        outcome(line(text[: 16 * 1024]), deny("rm a b"), *(deny(f"rm x{index} **") for index in range(50)))
+        is Outcome.REVIEW
+    )

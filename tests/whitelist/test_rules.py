@@ -9,7 +9,7 @@ from approvals.whitelist.domain.rules import Form, Outcome, RuleKind, Scope, Set
 from tests.whitelist.builders import NOW, argv, deny, exact, host_line, judge, line, outcome, rule
 
 ALLOW, DENY, REVIEW = Outcome.ALLOW, Outcome.DENY, Outcome.REVIEW
-RICH = "FOO=1 make -j4 > build.log 2>&1 && echo \"$HOME\" | tee out; (ls *)"
+RICH = 'FOO=1 make -j4 > build.log 2>&1 && echo "$HOME" | tee out; (ls *)'
 
 
 def test_no_rule_is_for_a_human() -> None:
@@ -31,7 +31,9 @@ def test_an_exact_rule_allows_a_rich_line_as_it_is() -> None:
     assert outcome(line(RICH), rule("make **"), rule("echo **"), rule("tee **"), rule("ls **")) is REVIEW
 
 
-@pytest.mark.parametrize("bad", ["echo \u202e$x", "echo $x\nid", "echo $(", "./x; echo $y", "/tmp/x > y", "echo 'x", "x" * 17000])
+@pytest.mark.parametrize(
+    "bad", ["echo \u202e$x", "echo $x\nid", "echo $(", "./x; echo $y", "/tmp/x > y", "echo 'x", "x" * 17000]
+)
 def test_an_exact_rule_does_not_allow_what_is_hidden_broken_or_untrusted(bad: str) -> None:
     assert outcome(line(bad), exact(bad)) is REVIEW
 
@@ -79,7 +81,14 @@ def test_nothing_odd_is_approved(subject: Subject, fields: dict[str, object], re
 
 @pytest.mark.parametrize("subject", [argv("ls"), line("ls"), host_line("ls")])
 def test_safe_environment_is_approved(subject: Subject) -> None:
-    env = {"TERM": "xterm-256color", "LANG": "en_US.UTF-8", "LC_ALL": "C.utf8", "TZ": "Europe/Berlin", "NO_COLOR": "1", "LINES": None}
+    env = {
+        "TERM": "xterm-256color",
+        "LANG": "en_US.UTF-8",
+        "LC_ALL": "C.utf8",
+        "TZ": "Europe/Berlin",
+        "NO_COLOR": "1",
+        "LINES": None,
+    }
     assert outcome(replace(subject, env=env), rule("ls")) is ALLOW
 
 

@@ -102,10 +102,8 @@ def compile_pattern(text: str, *, literal_program: bool = True) -> Pattern | Pat
         tokens = _tokens(text)
     except _Bad as bad:
         return bad.error
-    if not tokens:
-        return PatternError("an empty pattern (position 0)", 0)
-    if len(tokens) > MAX_PATTERN_WORDS:
-        return PatternError(f"more than {MAX_PATTERN_WORDS} words (position 0)", 0)
+    if not 0 < len(tokens) <= MAX_PATTERN_WORDS:
+        return PatternError(f"a pattern has 1 to {MAX_PATTERN_WORDS} words (position 0)", 0)
     head = tokens[0]
     if literal_program and (not isinstance(head, str) or not head):
         return PatternError("the program must be named, without a wildcard (position 0)", 0)
@@ -155,9 +153,8 @@ def _component_matches(literals: tuple[str, ...], part: str) -> bool:
     if len(literals) == 1:
         return literals[0] == part
     first, *middle, last = literals
-    if part.startswith(".") and not first.startswith("."):
-        return False
-    if part in {".", ".."} or len(part) < len(first) + len(last):
+    hidden = part.startswith(".") and (part in {".", ".."} or not first.startswith("."))
+    if hidden or len(part) < len(first) + len(last):
         return False
     if not part.startswith(first) or not part.endswith(last):
         return False
