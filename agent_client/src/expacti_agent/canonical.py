@@ -1,4 +1,4 @@
-rr"""Canonical JSON: RFC 8785 over the value space of docs/formats.md.
+r"""Canonical JSON: RFC 8785 over the value space of docs/formats.md.
 
 In that space (ASCII keys, integers below 2^53, no floats, no lone surrogates, no NUL) Python's
 own encoder with sorted keys gives the canonical bytes: code point order is UTF-16 order for

@@ -69,6 +69,10 @@ class Report:
     bad_seq: int | None = None
 
 
+class _BrokenLinkError(TamperedError):
+    """`prev` is not the leaf before: this record was changed, or the one before it."""
+
+
 @dataclass
 class _Chain:
     header: ExportHeader
@@ -86,16 +90,19 @@ class _Chain:
         if record["log"] != self.header.log:
             raise TamperedError("a record of another log")
         if record["prev"] != self.head:
-            raise TamperedError("it does not follow from the record before (prev)")
+            raise _BrokenLinkError("it does not follow from the record before (prev)")
         self._check_payload(entry, seq)
-        self.head = hashlib.sha256(b"\x00" + entry.record_bytes).hexdigest()
+        self.head = _leaf(entry)
         self.size = seq + 1
         self.check_anchor()
 
     def check_anchor(self) -> None:
         if self.anchor is not None and self.anchor.size == self.size:
             if self.anchor.head != self.head:
-                raise TamperedError(f"the head at size {self.size} is not the one noted earlier")
+                raise TamperedError(
+                    f"the head at size {self.size} is not the one noted earlier",
+                    max(0, self.size - 1),
+                )
             self.anchored = True
 
     def _check_payload(self, entry: Entry, seq: int) -> None:
@@ -118,7 +125,7 @@ class _Chain:
         if self.size != self.header.size:
             raise TamperedError(f"{self.size} records, but the header says {self.header.size}")
         if self.head != self.header.head:
-            raise TamperedError("the last record is not the header's head")
+            raise TamperedError("the last record is not the header's head", max(0, self.size - 1))
         if self.missing:
             seq = min(self.missing.values())
             raise TamperedError("a payload is gone and no record says that it was erased", seq)
@@ -169,9 +176,23 @@ def _read_all(file: IO[bytes], chain: _Chain, progress: Callable[[int, int], Non
         line = _line(file)
         if not line:
             return
-        chain.add(read_line(line))
+        entry = read_line(line)
+        try:
+            chain.add(entry)
+        except _BrokenLinkError:
+            follower = _line(file)
+            after = read_line(follower).record["prev"] if follower else chain.header.head
+            if after == _leaf(entry) and chain.size > 0:  # intact: so it is the one before
+                raise TamperedError(
+                    "the next record does not follow (prev)", chain.size - 1
+                ) from None
+            raise
         if chain.size % PROGRESS_EVERY == 0:
             progress(chain.size, chain.header.size)
+
+
+def _leaf(entry: Entry) -> str:
+    return hashlib.sha256(b"\x00" + entry.record_bytes).hexdigest()
 
 
 def _line(file: IO[bytes]) -> bytes:
