@@ -17,7 +17,16 @@ DENIED_LINES = [
     "env -S'rm x'", "env '--split-string=rm x'", "ssh host rm x", "ssh host 'rm x'", "ssh host rm '-rf /'", "su -c 'rm x'", "/usr/bin/sudo /bin/rm x", "xargs sh -c 'rm $0'",
     "watch 'rm x'", "busybox rm x", "bash -c '$(rm x)'", "time -p rm x", "if ls; then rm x", "rm x \u202e", "rm x; echo $(",
 ]  # fmt: skip
-NOT_DENIED = ["rmdir x", "echo rm x", "ls rm", "echo 'rm x'", "git rm x", "grep 'rm x' y", "echo sudo rm x"]
+NOT_DENIED = [
+    "echo '`rm x`' \"<(rm x)\" \\`rm x\\`",
+    "rmdir x",
+    "echo rm x",
+    "ls rm",
+    "echo 'rm x'",
+    "git rm x",
+    "grep 'rm x' y",
+    "echo sudo rm x",
+]
 DENIED_ARGVS = [
     ("rm", "x"), ("/bin/rm", "x"), ("sudo", "rm", "x"), ("sh", "-c", "rm x"), ("bash", "-c", "ls && rm x"), ("env", "A=b", "sh", "-c", "rm x"),
     ("busybox", "rm", "x"), ("find", ".", "-exec", "rm", "{}", ";"), ("xargs", "-0", "rm"), ("sh", "-c", "$(rm x)"), ("RM",), ("env", "-S", "rm x"),
@@ -50,7 +59,9 @@ def test_a_dollar_in_an_argv_is_text() -> None:
     assert outcome(argv("echo", "$(rm x)"), RM, rule("echo *")) is Outcome.ALLOW
 
 
-DOUBTS = ["$x y", "rm2 | $(ls) x", "sudo $x", 'sh -c "$x"', "r{m,} x", "echo $(", "ls 'x", "eval $x", "if ls; then ls", "$'rm' x", "git push $x", "git $x", "git *",
+DOUBTS = [
+    "echo ${x:=`rm y`}", 'echo "${x:-`rm y`}"', "echo ${x:-<(rm y)}", "echo `echo \\`rm y\\``",
+   "$x y", "rm2 | $(ls) x", "sudo $x", 'sh -c "$x"', "r{m,} x", "echo $(", "ls 'x", "eval $x", "if ls; then ls", "$'rm' x", "git push $x", "git $x", "git *",
           "sh -c 'echo $('", "env $x ls", "x=rm; $x y"]  # fmt: skip
 
 

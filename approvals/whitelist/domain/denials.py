@@ -21,8 +21,10 @@ from approvals.whitelist.domain.scopes import in_force, in_scope
 from approvals.whitelist.domain.shell import ParsedLine, TooLong, parse_line
 from approvals.whitelist.domain.words import Line, tokenize
 
-_MAX_WORK = 50_000
-"""Words read, and compared, before a human has to look instead."""
+_MAX_WORK = 500_000
+"""Words times pattern words compared, before a human has to look instead; about half a second."""
+_PARSE_WORK = 10
+"""What a character of an inner line costs, in the same unit."""
 _MAX_JOINS = 8
 
 
@@ -67,9 +69,11 @@ class _Search:
             self.doubts["only the shell knows which program runs, and a deny rule may name it"] = None
             return
         candidates = (*self.rules.deny_heads.get(deny_key(head.value), ()), *self.rules.deny_anywhere)
+        rest = words[start:] if candidates else ()
         for compiled in candidates:
-            if compiled.rule.id not in self.found and self.applies(compiled.rule) and self.spend(len(words)):
-                self.try_rule(compiled, words[start:])
+            work = len(rest) * len(compiled.pattern.tokens)
+            if compiled.rule.id not in self.found and self.applies(compiled.rule) and self.spend(work):
+                self.try_rule(compiled, rest)
 
     def try_rule(self, compiled: Compiled, words: Readings) -> None:
         if _matches(compiled.pattern, words, wide=False):
@@ -109,7 +113,7 @@ class _Search:
             if depth >= self.settings.limits.max_depth:
                 self.doubts["shells are nested too deep"] = None
                 return
-            if not self.spend(len(text)):
+            if not self.spend(_PARSE_WORK * (10 + len(text))):
                 return
             self.try_line(text)
             yield from self.commands_of(text)

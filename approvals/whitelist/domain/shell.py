@@ -18,6 +18,8 @@ from approvals.whitelist.domain.syntax import (
     OPERATORS,
     REDIRECTS,
     Word,
+    has_substitution,
+    hides_substitution,
     note_for,
     opaque_word,
     read_word,
@@ -104,6 +106,8 @@ class _Walk:
         self.operators: list[Operator] = []
         self.notes: dict[str, None] = {}
         self.depth = 0
+        self.unread = False
+        self.read_to = 0
 
     def run(self) -> ParsedLine:
         root = Parser(_LANGUAGE).parse(self.data).root_node
@@ -118,13 +122,14 @@ class _Walk:
             tuple(self.segments),
             tuple(self.operators),
             tuple(self.notes),
-            complete=not root.has_error and len(self.strays) <= _MAX_STRAYS,
+            complete=not (root.has_error or self.unread or len(self.strays) > _MAX_STRAYS),
             depth=self.depth,
         )
 
     def enter(self, node: Node, place: _Place) -> _Place:
         if node.type in OPERATORS and not node.is_named:
             self.operators.append(Operator(node.type))
+        self.check_unread(node)
         note = note_for(node)
         if note is not None:
             self.notes[note] = None
@@ -135,6 +140,16 @@ class _Walk:
         deeper = place.depth + (node.type in NESTING)
         self.depth = max(self.depth, deeper)
         return _Place(deeper, place.notes if note is None or note in place.notes else (*place.notes, note))
+
+    def check_unread(self, node: Node) -> None:
+        """Notice substitutions that the grammar took for text, in a node or in the gap before it."""
+        hidden = hides_substitution(node, self.data)
+        if node.child_count == 0:
+            hidden = hidden or has_substitution(self.data[self.read_to : node.start_byte])
+            self.read_to = max(self.read_to, node.end_byte)
+        if hidden:
+            self.unread = True
+            self.notes["a substitution that could not be read"] = None
 
     def add_segment(self, node: Node, place: _Place) -> None:
         words, notes = self.words_of(node)

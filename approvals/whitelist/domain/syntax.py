@@ -65,6 +65,10 @@ _WORD_MARKS = (
     (re.compile(r"[$`]"), "a variable"),
 )
 
+_SUBSTITUTION = re.compile(rb"`|\$\(|[<>]\(")
+_SUBSTITUTION_TOKENS = frozenset(["`", "$(", "$((", "<(", ">("])
+_TEXT_LEAVES = frozenset(["raw_string", "ansi_c_string", "comment"])
+
 
 @dataclass(frozen=True, slots=True)
 class Word:
@@ -100,6 +104,26 @@ def read_word(node: Node, data: bytes) -> Word:
         values.append(value)
         notes.extend(part_notes)
     return Word(source, "".join(values), not notes, tuple(dict.fromkeys(notes)))
+
+
+def hides_substitution(node: Node, data: bytes) -> bool:
+    """Whether a command may hide in this node, where the grammar sees text and bash does not.
+
+    It reads ``${x:-`id`}`` as text, and does not take the backslashes off inside backticks
+    before it reads what is between them.
+    """
+    text = data[node.start_byte : node.end_byte]
+    if node.type == "command_substitution":
+        return text.startswith(b"`") and b"\\" in text
+    if node.child_count or node.type in _TEXT_LEAVES or node.type in _SUBSTITUTION_TOKENS:
+        return False
+    return has_substitution(text, quoted=node.type == "string_content")
+
+
+def has_substitution(text: bytes, *, quoted: bool = False) -> bool:
+    """An unescaped backtick or `$(`, or, outside double quotes, `<(` or `>(`."""
+    found = _SUBSTITUTION.findall(re.sub(rb"\\.", b"__", text, flags=re.DOTALL))
+    return any(one[:1] in b"`$" or not quoted for one in found)
 
 
 def opaque_word(source: str, note: str) -> Word:
