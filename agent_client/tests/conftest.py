@@ -4,9 +4,9 @@ import os
 from typing import TYPE_CHECKING
 
 import pytest
-from standin import TOKEN, Server, StandIn
 
 from expacti_agent import Client, load_settings
+from standin import TOKEN, Server, StandIn
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -17,7 +17,7 @@ import threading
 import time
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any, Callable, Optional
+from typing import Any, Callable
 from urllib.parse import parse_qs, urlsplit
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -58,7 +58,7 @@ class Key:
         return b64(hashlib.sha256(jcs(self.jwk)).digest())
 
     def sign(
-        self, payload: Json, header: Optional[Json] = None, typ: str = "expacti-grant+jws"
+        self, payload: Json, header: Json | None = None, typ: str = "expacti-grant+jws"
     ) -> str:
         head = {"alg": "EdDSA", "kid": self.kid, "typ": typ} if header is None else header
         signed = f"{b64(jcs(head))}.{b64(jcs(payload))}"
@@ -87,9 +87,9 @@ class StandIn:
 
     url: str = ""
     key: Key = field(default_factory=Key)
-    published: Optional[Json] = None
+    published: Json | None = None
     policy: str = "approved"
-    forge: Optional[Callable[[Json], Any]] = None
+    forge: Callable[[Json], Any] | None = None
     trouble: Callable[[str, str], Any] = lambda _method, _path: None
     lie: Callable[[Json], Json] = lambda command: command
     agent: Json = field(default_factory=lambda: {"id": AGENT, "name": "deploy-bot"})

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,11 +14,12 @@ from expacti_agent import CommandNotFoundError, CommandSpec, InvalidRequestError
 from expacti_agent.baseenv import apply, base_environment, difference
 from expacti_agent.canonical import CanonicalError, canonical, parse, parse_canonical
 from expacti_agent.digest import digest_of, format_time, parse_time
-from expacti_agent.request import build_request, resolve
+from expacti_agent.request import build_request as build
+from expacti_agent.request import resolve
 from expacti_agent.visible import visible, visible_argv
 
 VECTORS = json.loads((Path(__file__).parent / "vectors.json").read_text(encoding="utf-8"))
-IDS = {"organization": "o", "agent": "a"}
+build_request = partial(build, organization="o", agent="a")
 
 
 @pytest.mark.parametrize("case", VECTORS["cases"], ids=lambda case: case["name"])
@@ -100,8 +102,12 @@ def test_difference_is_complete_and_only_that() -> None:
     found = difference({"A": "1", "HOME": None, "GONE": None, "PATH": "/bin"}, caller, base, ("X",))
     assert found == {"TERM": "xterm", "LC_ALL": "de", "X": "1", "A": "1", "HOME": None}
     assert apply(base, found) == {
-        **{"PATH": "/bin", "LANG": "C.UTF-8"},
-        **{"TERM": "xterm", "LC_ALL": "de", "X": "1", "A": "1"},
+        "PATH": "/bin",
+        "LANG": "C.UTF-8",
+        "TERM": "xterm",
+        "LC_ALL": "de",
+        "X": "1",
+        "A": "1",
     }
 
 
@@ -129,9 +135,9 @@ def test_resolve_uses_the_childs_path_and_does_not_follow_the_program(
     tool.symlink_to("/bin/sh")
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(CommandNotFoundError):
-        build_request(CommandSpec(argv=("tool",)), **IDS)
+        build_request(CommandSpec(argv=("tool",)))
     spec = CommandSpec(argv=("tool",), env={"PATH": f"/nowhere:{tmp_path}"})
-    assert build_request(spec, **IDS).bound.exe == str(tool)
+    assert build_request(spec).bound.exe == str(tool)
 
 
 def test_resolve_relative_and_dotted_names(tmp_path: Path) -> None:
@@ -147,11 +153,11 @@ def test_resolve_relative_and_dotted_names(tmp_path: Path) -> None:
 
 
 def test_shell_line_request() -> None:
-    bound = build_request(CommandSpec(command="echo a | cat", shell="/bin/sh"), **IDS).bound
+    bound = build_request(CommandSpec(command="echo a | cat", shell="/bin/sh")).bound
     assert (bound.exe, bound.shell, bound.argv) == ("/bin/sh", "/bin/sh", None)
     assert "argv" not in bound.as_json()
     with pytest.raises(InvalidRequestError):
-        build_request(CommandSpec(command="x", shell="sh"), **IDS)
+        build_request(CommandSpec(command="x", shell="sh"))
 
 
 @pytest.mark.parametrize(
@@ -170,11 +176,11 @@ def test_shell_line_request() -> None:
 )
 def test_requests_that_cannot_be(spec: CommandSpec) -> None:
     with pytest.raises(InvalidRequestError):
-        build_request(spec, **IDS)
+        build_request(spec)
 
 
 def test_stdin_is_bound_by_its_hash() -> None:
-    bound = build_request(CommandSpec(argv=("cat",), stdin=b"in\n"), **IDS).bound
+    bound = build_request(CommandSpec(argv=("cat",), stdin=b"in\n")).bound
     assert bound.stdin == "sha256:" + hashlib.sha256(b"in\n").hexdigest()
 
 

@@ -13,7 +13,6 @@ import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from standin import Json, Key, StandIn, b64, jcs
 
 from expacti_agent import (
     AlreadyConsumedError,
@@ -27,6 +26,7 @@ from expacti_agent import (
     load_settings,
 )
 from expacti_agent.ledger import Ledger
+from standin import Json, Key, StandIn, b64, jcs
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -47,7 +47,7 @@ def test_an_approved_command_runs_once_exactly_as_bound(client: Client, tmp_path
         env={"A": "1"},
         stdin=b"fed",
     )
-    os.environ["SECRET"] = "s"  # noqa: S105 - must not reach the child
+    os.environ["SECRET"] = "s"
     try:
         result = client.run(spec, capture=True)
     finally:
@@ -359,10 +359,7 @@ def test_a_program_that_went_away(client: Client, tmp_path: Path) -> None:
 
 def rotate(standin: StandIn, *keys: Key, forged: bool = False) -> None:
     chain = [standin.key, *keys]
-    links = [
-        (Key() if forged else old).rotate_to(new)
-        for old, new in zip(chain, chain[1:])  # noqa: B905 - strict needs 3.10
-    ]
+    links = [(Key() if forged else old).rotate_to(new) for old, new in zip(chain, chain[1:])]
     standin.published = {
         "keys": [key.jwk for key in chain],
         "current": chain[-1].kid,
@@ -383,7 +380,7 @@ def test_a_key_reached_by_rotations_is_trusted_and_then_pinned(
     assert pin.key.kid == configured.key.kid
     assert len(pin.history) == 3
     # From now on the old key's grants are refused.
-    configured.forge = lambda given: old.sign(given)
+    configured.forge = old.sign
     with pytest.raises(KeyNotTrustedError):
         client.run(touch(tmp_path / "again"))
 

@@ -9,7 +9,6 @@ import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from standin import TOKEN, Server, StandIn
 
 from expacti_agent import (
     ApiError,
@@ -26,6 +25,7 @@ from expacti_agent import (
 )
 from expacti_agent.protocol import Reply, problem, retry_after, within
 from expacti_agent.settings import check_token, check_url, load_settings
+from standin import TOKEN, Server, StandIn
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -294,7 +294,7 @@ def test_a_saved_token_goes_to_its_own_server_only(
 
 def test_the_report_is_best_effort(client: Client, configured: StandIn) -> None:
     heard: list[str] = []
-    client.progress.unreported = heard.append  # type: ignore[method-assign]
+    client.progress.unreported = heard.append  # type: ignore[method-assign, assignment]
     configured.trouble = lambda _method, path: 500 if "result" in path else None
     assert client.run(CommandSpec(argv=("false",))).status == 1
     assert len(heard) == 1
@@ -306,7 +306,7 @@ def test_interrupted_waiting_cancels(client: Client, configured: StandIn) -> Non
     def interrupt(_command: object) -> None:
         raise KeyboardInterrupt
 
-    client.progress.waiting = interrupt  # type: ignore[method-assign]
+    client.progress.waiting = interrupt  # type: ignore[method-assign, assignment]
     with pytest.raises(KeyboardInterrupt):
         client.run(TRUE)
     assert configured.paths()[-1] == "cancel"
@@ -347,8 +347,7 @@ def test_async_cancellation_cancels_the_request(configured: StandIn) -> None:
     async def scenario() -> None:
         async with AsyncClient() as client:
             task = asyncio.create_task(client.run(TRUE))
-            while "release" not in configured.paths():
-                await asyncio.sleep(0.02)
+            await asyncio.to_thread(wait_until, lambda: "release" in configured.paths())
             task.cancel()
             with pytest.raises(asyncio.CancelledError):
                 await task

@@ -7,13 +7,13 @@ import hmac
 import io
 import json
 import uuid
-from typing import TYPE_CHECKING, Any, Optional
+from typing import TYPE_CHECKING, Any
 
 import pytest
-from standin import ORGANIZATION, Json, jcs
 
 from expacti_agent.cli import _main
 from expacti_agent.verify import Anchor, Report, verify_export
+from standin import ORGANIZATION, Json, jcs
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -33,9 +33,9 @@ class Export:
 
     def add(
         self,
-        payload: Optional[Json] = None,
+        payload: Json | None = None,
         kind: str = "command.submitted",
-        facts: Optional[Json] = None,
+        facts: Json | None = None,
         **changes: Any,
     ) -> str:
         salt = hashlib.sha256(str(len(self.lines)).encode()).digest()
@@ -59,7 +59,7 @@ class Export:
         self.raw(jcs(record), jcs(payload) if payload else b"null", salt if payload else None)
         return event_id
 
-    def raw(self, record: bytes, payload: bytes = b"null", salt: Optional[bytes] = None) -> None:
+    def raw(self, record: bytes, payload: bytes = b"null", salt: bytes | None = None) -> None:
         shown = b'"%s"' % salt.hex().encode() if salt else b"null"
         self.lines.append(b'{"record":%s,"payload":%s,"salt":%s}\n' % (record, payload, shown))
         self.prev = hashlib.sha256(b"\0" + record).hexdigest()
@@ -80,7 +80,7 @@ class Export:
     def data(self, **changes: Any) -> bytes:
         return self.header(**changes) + b"".join(self.lines)
 
-    def anchor(self, size: Optional[int] = None) -> Anchor:
+    def anchor(self, size: int | None = None) -> Anchor:
         at = len(self.lines) if size is None else size
         return Anchor(at, self.heads[at])
 
@@ -92,7 +92,7 @@ def sample(count: int = 5) -> Export:
     return export
 
 
-def check(data: bytes, anchor: Optional[Anchor] = None) -> Report:
+def check(data: bytes, anchor: Anchor | None = None) -> Report:
     return verify_export(io.BytesIO(data), anchor)
 
 

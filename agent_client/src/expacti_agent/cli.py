@@ -21,6 +21,7 @@ from expacti_agent.errors import (
     DeniedError,
     ExpactiError,
     ExpiredError,
+    InterruptedRunError,
 )
 from expacti_agent.verify import NOT_VERIFIABLE
 from expacti_agent.visible import visible
@@ -94,7 +95,7 @@ def _main(arguments: list[str]) -> int:  # noqa: PLR0911 - one return for each k
 
 
 def _failed(error: ExpactiError, *, runs: bool) -> int:
-    end = f"; {NOT_RUN}" if runs else ""
+    end = f"; {NOT_RUN}" if runs and not isinstance(error, InterruptedRunError) else ""
     if isinstance(error, DeniedError):
         code, words = DENIED, "denied"
     elif isinstance(error, ExpiredError):

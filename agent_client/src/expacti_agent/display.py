@@ -33,9 +33,18 @@ def say(text: str) -> None:
 
 
 class Quiet(Progress):
-    """Says only what cannot be left out. `result` is set when the child has ended."""
+    """Says only what cannot be left out.
 
+    `started` is set when the child is about to start, `result` when it has ended.
+    """
+
+    started = False
     result: Result | None = None
+
+    def granted(self, grant: Grant) -> None:
+        """See `Progress`."""
+        del grant
+        self.started = True
 
     def finished(self, request: Request, result: Result) -> None:
         """See `Progress`."""
@@ -92,7 +101,7 @@ class Plain(Quiet):
 
     def granted(self, grant: Grant) -> None:
         """See `Progress`."""
-        del grant
+        super().granted(grant)
         self.close()
 
     def time_left(self) -> str:
@@ -199,6 +208,7 @@ class JsonLines(Quiet):
 
     def granted(self, grant: Grant) -> None:
         """See `Progress`."""
+        super().granted(grant)
         self.emit("granted", by=grant.by, jti=grant.jti)
 
     def finished(self, request: Request, result: Result) -> None:

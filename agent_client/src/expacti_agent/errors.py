@@ -9,6 +9,8 @@ from typing import ClassVar
 class ExpactiError(Exception):
     """Base of all errors here. When one leaves `run`, the command did not run.
 
+    Except `InterruptedRunError`, which the command line alone raises.
+
     Attributes:
         remedy: what the user can do about it, one sentence, or an empty string.
     """
@@ -82,6 +84,12 @@ class LedgerError(ExpactiError):
 
 class ExecutionError(ExpactiError):
     """The program could not be started although it was approved."""
+
+
+class InterruptedRunError(ExpactiError):
+    """Interrupted between grant and result: the one error that leaves open whether it ran."""
+
+    default_remedy = "The command may have run, and is not run again; look at what it does."
 
 
 @dataclass(frozen=True)

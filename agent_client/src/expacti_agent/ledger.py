@@ -85,7 +85,9 @@ class Ledger:
     def _make_folder(self, shard: Path) -> None:
         if shard.is_dir():
             return
-        self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        # One by one: `parents=True` would make the outer ones open to others.
+        self.folder.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self.folder.mkdir(mode=0o700, exist_ok=True)
         shard.mkdir(mode=0o700, exist_ok=True)
         _sync_folder(self.folder)
         _sync_folder(self.folder.parent)

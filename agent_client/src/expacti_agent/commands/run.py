@@ -19,6 +19,7 @@ from expacti_agent.errors import (
     DeniedError,
     ExpactiError,
     ExpiredError,
+    InterruptedRunError,
     NotGrantedError,
 )
 from expacti_agent.settings import load_settings
@@ -46,10 +47,16 @@ def run(
     except ExpactiError as error:
         _tell(display, error)
         raise
-    except BaseException:
-        if display.result is None:
+    except BaseException as error:
+        if display.result is not None:
+            return display.result.status  # it ran: only the report was interrupted
+        if not display.started:
             raise
-        return display.result.status  # it ran: only the report was interrupted
+        if isinstance(display, JsonLines):
+            display.emit("interrupted", ran=None)
+        raise InterruptedRunError(
+            f"interrupted ({type(error).__name__}) after the grant was taken"
+        ) from error
     finally:
         display.close()
 
