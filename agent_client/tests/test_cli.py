@@ -336,6 +336,17 @@ def test_login_and_what_it_stores(
     assert _main(["doctor", "--profile", "default"]) == 125
 
 
+def test_login_without_a_terminal_does_not_ask(configured: StandIn) -> None:
+    done = subprocess.run(
+        [*EXPACTI, "login", "--url", configured.url],
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        check=False,
+    )
+    assert done.returncode == 125
+    assert b"--token-stdin" in done.stderr
+
+
 def test_login_asks_in_a_terminal_without_echo(configured: StandIn) -> None:
     pid, master = in_terminal("login", "--url", configured.url)
     read_until(master, "API key")

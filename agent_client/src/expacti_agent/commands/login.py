@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import getpass
 import os
 import sys
 from dataclasses import replace
@@ -90,4 +91,6 @@ def whoami(*, as_json: bool, profile: str | None) -> None:
 def _ask(*, token_stdin: bool) -> str:
     if token_stdin:
         return check_token(sys.stdin.readline(8192))
-    return check_token(click.prompt("API key", hide_input=True, err=True, type=str))
+    if not sys.stdin.isatty():
+        raise click.UsageError("without a terminal, give --token-stdin or --token-file")
+    return check_token(getpass.getpass("API key: "))
