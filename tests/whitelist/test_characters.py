@@ -31,6 +31,7 @@ def test_what_people_write_is_not_hidden(text: str) -> None:
 
 def test_visible() -> None:
     assert visible("a\u202eb\nc") == "a\u27e8U+202E\u27e9b\u23cec"
+    assert visible("\u27e8U+202E\u27e9") == "\u27e8U+27E8\u27e9U+202E\u27e8U+27E9\u27e9"
     assert visible("a\u23ce") == "a\u27e8U+23CE\u27e9"
 
 

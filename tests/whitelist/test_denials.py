@@ -129,3 +129,14 @@ def test_hostile_sizes_are_bounded(text: str) -> None:
         outcome(line(text[: 16 * 1024]), deny("rm a b"), *(deny(f"rm x{index} **") for index in range(50)))
         is Outcome.REVIEW
     )
+
+
+@pytest.mark.parametrize(
+    "text", ["rm >y -rf /", "rm -rf 2>y / 2>&1", ">y rm -rf /", "ls && rm <y -rf /", "rm >&2 -rf /"]
+)
+def test_arguments_after_a_redirection_are_put_back(text: str) -> None:
+    assert outcome(line(text), deny("rm -rf /")) is Outcome.DENY
+
+
+def test_a_damaged_line_says_that_deny_rules_were_not_tried() -> None:
+    assert "the deny rules could not be tried" in "; ".join(judge(line("echo $("), RM).reasons)

@@ -2,6 +2,7 @@
 
 import pytest
 
+from approvals.whitelist.domain import shell
 from approvals.whitelist.domain.limits import DEFAULT_LIMITS
 from approvals.whitelist.domain.shell import ParsedLine, parse_line
 from approvals.whitelist.domain.words import Line, Operator, Rejected, tokenize
@@ -53,3 +54,23 @@ def test_words_and_operators() -> None:
 def test_the_reason_names_the_place() -> None:
     assert tokenize("echo ab$c") == Rejected("a variable or substitution", 7)
     assert tokenize("ls; A=b x") == Rejected("an assignment in front of a command", 4)
+
+
+@pytest.mark.parametrize(
+    "other", [Line((("ls", "y"),), ()), Line((("ls",), ("x",)), (Operator.THEN,)), Line((("ls x",),), ())]
+)
+def test_readers_that_disagree_need_a_human(monkeypatch: pytest.MonkeyPatch, other: Line) -> None:
+    assert isinstance(shell.agree("ls x", DEFAULT_LIMITS), shell.Agreed)
+    monkeypatch.setattr(shell, "tokenize", lambda _line: other)
+    reading = shell.agree("ls x", DEFAULT_LIMITS)
+    assert isinstance(reading, shell.NeedsHuman)
+    assert reading.reasons == ("the two readers of the line do not agree",)
+
+
+@pytest.mark.parametrize("text", ["ls $x", "ls > x", "ls {a,b}", "ls &"])
+def test_a_note_of_the_grammar_is_enough(monkeypatch: pytest.MonkeyPatch, text: str) -> None:
+    parsed = parse_line(text, DEFAULT_LIMITS)
+    assert isinstance(parsed, ParsedLine)
+    careless = Line(tuple(tuple(word.value for word in one.words) for one in parsed.segments), parsed.operators)
+    monkeypatch.setattr(shell, "tokenize", lambda _line: careless)
+    assert isinstance(shell.agree(text, DEFAULT_LIMITS), shell.NeedsHuman)

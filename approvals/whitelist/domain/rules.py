@@ -28,7 +28,7 @@ from approvals.whitelist.domain.model import (
     Verdict,
 )
 from approvals.whitelist.domain.programs import refused_builtin, runs_its_input
-from approvals.whitelist.domain.scopes import in_force, in_scope
+from approvals.whitelist.domain.scopes import has_uses, in_force, in_scope
 from approvals.whitelist.domain.shell import Agreed, NeedsHuman, ParsedLine, agree, over_limits
 from approvals.whitelist.domain.words import Operator, quote_argv
 
@@ -61,9 +61,7 @@ class _Context:
 
     def usable(self, rule: Rule, used: Counter[str]) -> bool:
         """In force, in scope, and with uses left beside those that this command takes already."""
-        if not in_force(rule, self.now) or not in_scope(rule.scope, self.subject):
-            return False
-        return rule.max_uses is None or rule.uses + used[rule.id] < rule.max_uses
+        return in_force(rule, self.now) and in_scope(rule.scope, self.subject) and has_uses(rule, used[rule.id])
 
 
 def evaluate(subject: Subject, rules: CompiledRules, settings: Settings, now: datetime) -> Verdict:

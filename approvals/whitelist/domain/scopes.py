@@ -3,16 +3,19 @@
 import posixpath
 from datetime import datetime
 
-from approvals.whitelist.domain.model import Effect, Rule, Scope, Subject
+from approvals.whitelist.domain.model import Rule, Scope, Subject
 
 _BELOW = "/**"
 
 
 def in_force(rule: Rule, now: datetime) -> bool:
-    """Not expired; an allow rule also not used up. Uses never wear out a deny rule."""
-    if rule.expires_at is not None and now >= rule.expires_at:
-        return False
-    return rule.effect == Effect.DENY or rule.max_uses is None or rule.uses < rule.max_uses
+    """Whether the rule has not expired; at `expires_at` it already has."""
+    return rule.expires_at is None or now < rule.expires_at
+
+
+def has_uses(rule: Rule, taken: int) -> bool:
+    """Whether an allow rule has a use left beside `taken`. Uses never wear out a deny rule."""
+    return rule.max_uses is None or rule.uses + taken < rule.max_uses
 
 
 def in_scope(scope: Scope, subject: Subject) -> bool:
