@@ -198,10 +198,15 @@ def test_a_signal_while_waiting_cancels(number: int, configured: StandIn) -> Non
     assert configured.paths()[-1] == "cancel"
 
 
+@pytest.mark.parametrize("option", ["--quiet", "--capture-digest"])
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT])
-def test_signals_reach_the_child_once(number: int, configured: StandIn, tmp_path: Path) -> None:
+def test_signals_reach_the_child_once(
+    number: int, option: str, configured: StandIn, tmp_path: Path
+) -> None:
     ready = tmp_path / "ready"
-    process = start("run", "--", sys.executable, "-c", COUNTER, str(int(number)), str(ready))
+    process = start(
+        "run", option, "--", sys.executable, "-c", COUNTER, str(int(number)), str(ready)
+    )
     wait_until(ready.exists)
     process.send_signal(number)
     process.communicate(timeout=10)

@@ -19,11 +19,6 @@ PASSED = ("TERM", "LANG", "TZ", "COLORTERM", "NO_COLOR", "COLUMNS", "LINES")
 PASSED_PREFIX = "LC_"
 
 
-def login_name() -> str:
-    """Return the login name of this process's uid, or the uid where it has no name."""
-    return base_environment()["USER"]
-
-
 def base_environment(uid: int | None = None) -> dict[str, str]:
     """Return the environment that every child starts from.
 

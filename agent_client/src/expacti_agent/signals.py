@@ -34,6 +34,7 @@ class SignalRelay:
         self._process: subprocess.Popen[bytes] | None = None
         self._early: list[int] = []
         self._before: dict[int, Any] = {}
+        self._mask: set[Any] | None = None
 
     def __enter__(self) -> Self:
         if self._active:
@@ -43,30 +44,35 @@ class SignalRelay:
         return self
 
     def __exit__(self, *_exc: object) -> None:
+        if self._mask is not None:
+            signal.pthread_sigmask(signal.SIG_SETMASK, self._mask)
         for number, handler in self._before.items():
             signal.signal(number, handler)
 
     def attach(self, process: subprocess.Popen[bytes]) -> None:
-        """Name the child, and pass on what came while it was started."""
+        """Name the child, and pass on what came while it was started.
+
+        From here on the signals are blocked and `wait` takes them; the child has started with the
+        mask of before, and threads that are started later leave the signals to `wait` too.
+        """
         self._process = process
+        if self._active and sys.platform == "linux":
+            taken = {*self._before, signal.SIGCHLD}
+            self._mask = signal.pthread_sigmask(signal.SIG_BLOCK, taken)
         for number in self._early:
             self._on_signal(number, None)
 
     def wait(self) -> None:
         """Return when the child has ended."""
         assert self._process is not None
-        if not self._active or sys.platform != "linux":
+        if self._mask is None or sys.platform != "linux":
             self._process.wait()
             return
-        waited = {*self._before, signal.SIGCHLD}
-        old = signal.pthread_sigmask(signal.SIG_BLOCK, waited)
-        try:
-            while self._process.poll() is None:
-                info = signal.sigtimedwait(waited, LOOK_AGAIN_S)
-                if info and info.si_signo != signal.SIGCHLD and info.si_code != FROM_KERNEL:
-                    self._send(info.si_signo)
-        finally:
-            signal.pthread_sigmask(signal.SIG_SETMASK, old)
+        taken = {*self._before, signal.SIGCHLD}
+        while self._process.poll() is None:
+            info = signal.sigtimedwait(taken, LOOK_AGAIN_S)
+            if info and info.si_signo != signal.SIGCHLD and info.si_code != FROM_KERNEL:
+                self._send(info.si_signo)
 
     def _on_signal(self, number: int, _frame: FrameType | None) -> None:
         if self._process is None:
