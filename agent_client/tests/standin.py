@@ -54,6 +54,10 @@ class Key:
         return {"kty": "OKP", "crv": "Ed25519", "x": b64(self.x)}
 
     @property
+    def published(self) -> Json:
+        return {**self.jwk, "kid": self.kid, "alg": "EdDSA", "use": "sig"}
+
+    @property
     def kid(self) -> str:
         return b64(hashlib.sha256(jcs(self.jwk)).digest())
 
@@ -65,7 +69,7 @@ class Key:
         return f"{signed}.{b64(self.private.sign(signed.encode()))}"
 
     def rotate_to(self, new: Key) -> str:
-        payload = {"v": 1, "old": self.kid, "new": new.jwk, "iat": int(time.time())}
+        payload = {"v": 1, "old": self.kid, "new": new.published, "iat": int(time.time())}
         return self.sign(payload, typ="expacti-grant-key-rotation+jws")
 
 
@@ -105,7 +109,7 @@ class StandIn:
 
     def keys(self) -> Json:
         return self.published or {
-            "keys": [self.key.jwk],
+            "keys": [self.key.published],
             "current": self.key.kid,
             "rotations": [],
         }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -152,6 +153,16 @@ def test_resolve_relative_and_dotted_names(tmp_path: Path) -> None:
             resolve(nothing, str(tmp_path), "/bin")
 
 
+def test_paths_are_normalized() -> None:
+    spec = CommandSpec(command="true", shell="/bin/..//bin/sh", cwd="//usr/./bin/..")
+    bound = build_request(spec).bound
+    assert (bound.shell, bound.exe, bound.cwd) == (bound.exe, bound.exe, "/usr")
+    assert bound.exe is not None
+    assert os.path.normpath(bound.exe) == bound.exe
+    assert resolve("sh", "/", "/bin//") == "/bin/sh"
+    assert resolve("//bin/sh", "/", "") == "/bin/sh"
+
+
 def test_shell_line_request() -> None:
     bound = build_request(CommandSpec(command="echo a | cat", shell="/bin/sh")).bound
     assert (bound.exe, bound.shell, bound.argv) == ("/bin/sh", "/bin/sh", None)
@@ -165,6 +176,7 @@ def test_shell_line_request() -> None:
     [
         CommandSpec(),
         CommandSpec(argv=()),
+        CommandSpec(command=""),
         CommandSpec(argv=("ls",), command="ls"),
         CommandSpec(argv=("ls", "\udcff")),
         CommandSpec(argv=("ls", "a\0b")),

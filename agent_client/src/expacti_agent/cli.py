@@ -22,6 +22,7 @@ from expacti_agent.errors import (
     ExpactiError,
     ExpiredError,
     InterruptedRunError,
+    NotGrantedError,
 )
 from expacti_agent.verify import NOT_VERIFIABLE
 from expacti_agent.visible import visible
@@ -32,6 +33,16 @@ if TYPE_CHECKING:
 EXPIRED, FAILED, DENIED, NOT_FOUND = 124, 125, 126, 127
 INTERRUPTED = 130
 NOT_RUN = "the command did not run"
+DENIALS = {
+    "denied": "denied",
+    "reviewer": "denied by a reviewer",
+    "rule": "denied by a rule",
+    "cancelled": "cancelled",
+    "frozen": "denied: the queue is frozen",
+    "queue_frozen": "denied: the queue is frozen",
+    "integrity": "denied: the server found its records altered",
+    "integrity_violated": "denied: the server found its records altered",
+}
 
 
 class EndedBySignal(BaseException):
@@ -97,14 +108,16 @@ def _main(arguments: list[str]) -> int:  # noqa: PLR0911 - one return for each k
 def _failed(error: ExpactiError, *, runs: bool) -> int:
     end = f"; {NOT_RUN}" if runs and not isinstance(error, InterruptedRunError) else ""
     if isinstance(error, DeniedError):
-        code, words = DENIED, "denied"
+        code, words = DENIED, DENIALS.get(error.code, f"denied ({visible(error.code)})")
     elif isinstance(error, ExpiredError):
         code, words = EXPIRED, "expired"
     else:
         code = NOT_FOUND if isinstance(error, CommandNotFoundError) else FAILED
         words = ""
-    prefix = f"{words}: " if words and not str(error).startswith(words) else ""
-    say(f"{prefix}{visible(error)}{end}")
+    if isinstance(error, NotGrantedError):
+        say(f"{words}{': ' if error.reason else ''}{visible(error.reason)}{end}")
+    else:
+        say(f"{visible(error)}{end}")
     if error.remedy:
         say(visible(error.remedy))
     return code

@@ -99,7 +99,7 @@ def build_request(
         CommandNotFoundError: no such program.
         InvalidRequestError: anything else that no request can carry.
     """
-    if (spec.argv is None) == (spec.command is None) or spec.argv == ():
+    if (spec.argv is None) == (spec.command is None) or spec.argv == () or spec.command == "":
         raise InvalidRequestError("give either a program with its arguments or a shell line")
     base = base_environment()
     env = difference(spec.env, os.environ, base, passed)
@@ -111,6 +111,7 @@ def build_request(
     program = spec.shell if spec.argv is None else spec.argv[0]
     if spec.argv is None and not spec.shell.startswith("/"):
         raise InvalidRequestError("the shell is named by its absolute path, such as /bin/bash")
+    exe = resolve(program, cwd, apply(base, env).get("PATH", ""))
     now = int(time.time())
     bound = Bound(
         organization=organization,
@@ -119,8 +120,8 @@ def build_request(
         nonce=secrets.token_hex(16),
         argv=spec.argv,
         command=spec.command,
-        shell=spec.shell if spec.argv is None else None,
-        exe=resolve(program, cwd, apply(base, env).get("PATH", "")),
+        shell=exe if spec.argv is None else None,
+        exe=exe,
         cwd=cwd,
         env=env,
         user=base["USER"],
@@ -189,18 +190,18 @@ def _join(cwd: str, name: str) -> str:
     joined = name if name.startswith("/") else f"{cwd}/{name}"
     if ".." in joined.split("/"):
         folder, _, last = joined.rpartition("/")
-        return f"{os.path.realpath(folder).rstrip('/')}/{last}"
+        joined = f"{os.path.realpath(folder)}/{last}"
     return "/" + "/".join(part for part in joined.split("/") if part not in ("", "."))
 
 
 def _working_folder(wanted: str | None) -> str:
     try:
-        cwd = os.path.realpath(wanted) if wanted else str(Path.cwd())
+        cwd = os.path.realpath(wanted or Path.cwd())
     except (OSError, ValueError) as error:
         raise InvalidRequestError(f"no usable working folder: {error}") from None
     if not Path(cwd).is_dir():
         raise InvalidRequestError(f"no such folder: {cwd}")
-    return cwd
+    return f"/{cwd.lstrip('/')}"  # POSIX lets two slashes stand at the start
 
 
 def _standard_input(stdin: Literal["none", "open"] | bytes) -> tuple[str, bytes | None]:
