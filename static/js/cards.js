@@ -120,7 +120,7 @@ export function settle(card, state, { quiet = false } = {}) {
     if (held) card.focus({ preventScroll: true });
   }
   const dialog = openAbout(card.dataset.id);
-  if (dialog && card.dataset.sending === undefined) invalidate(dialog, `Nothing to decide any more. ${sentence}`);
+  if (dialog && card.dataset.sending === undefined) invalidate(dialog, `${["approved", "denied"].includes(state) ? "Somebody else decided while you were reading." : "Nothing to decide any more."} ${sentence}`);
   if (!quiet) announce(`${card.dataset.agent} on ${card.dataset.host}: ${sentence}`);
   release(card);
 }

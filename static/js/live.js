@@ -149,9 +149,11 @@ function connect() {
   if (session.hasEnded()) return;
   const url = new URL(document.body.dataset.live, window.location.href);
   url.protocol = url.protocol === "https:" ? "wss:" : "ws:";
-  socket = new WebSocket(url);
-  socket.addEventListener("message", receive);
-  socket.addEventListener("close", (event) => {
+  const mine = new WebSocket(url);
+  socket = mine;
+  mine.addEventListener("message", receive);
+  mine.addEventListener("close", (event) => {
+    if (socket !== mine) return; // replaced since
     socket = null;
     if (endedCodes.has(event.code)) session.end();
     if (!session.hasEnded()) retryLater();
@@ -179,6 +181,16 @@ function now() {
   }
 }
 
+/** After the network was away a socket may look open and be dead: take a new one. */
+function renew() {
+  if (session.hasEnded()) return;
+  attempts = 0;
+  const old = socket;
+  socket = null;
+  old?.close();
+  connect();
+}
+
 export function start() {
   const badge = document.querySelector("[data-pending-count]");
   count = Number(badge?.dataset.count ?? 0);
@@ -198,7 +210,7 @@ export function start() {
     clearTimeout(retry);
     socket?.close();
   });
-  window.addEventListener("online", now);
+  window.addEventListener("online", renew);
   window.addEventListener("offline", () => show("offline"));
   window.addEventListener("pageshow", (event) => event.persisted && now());
   document.addEventListener("visibilitychange", () => document.hidden || now());

@@ -3,7 +3,7 @@
 export function wrap(root = document) {
   for (const segment of root.querySelectorAll(".cmd__line > .seg")) {
     if (segment.firstElementChild) continue;
-    const parts = segment.textContent.split(/(\s+)/u).filter((part) => part !== "");
+    const parts = segment.textContent.match(/\s+|\S+\s*/gu) ?? [];
     segment.replaceChildren(
       ...parts.map((part) => {
         if (/^\s/u.test(part)) return document.createTextNode(part);
