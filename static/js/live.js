@@ -8,6 +8,7 @@ import * as session from "./session.js";
 const firstDelayMs = 1000;
 const longestDelayMs = 30_000;
 const safetyResyncMs = 60_000;
+const countEveryMs = 2000;
 const endedCodes = new Set([4401, 4403, 1008]);
 
 const nobody = "00000000-0000-0000-0000-000000000000";
@@ -18,6 +19,7 @@ const labels = { connecting: "Connecting…", live: "Live", reconnecting: "Recon
 let socket = null;
 let attempts = 0;
 let retry = 0;
+let asking = 0;
 let count = 0;
 let work = Promise.resolve(); // one change after the other, in the order in which they were told
 
@@ -105,10 +107,25 @@ async function changed(message) {
     recount();
     return;
   }
-  if (typeof message.pending === "number") {
-    if (message.state === "pending" && message.pending > count) arrived([{}]);
-    setCount(message.pending);
-  }
+  if (typeof message.pending === "number") counted(message.pending);
+  else askForCount();
+}
+
+function counted(value) {
+  if (value > count) arrived([{}]);
+  setCount(value);
+}
+
+/** Pages without the queue keep only the number: asked for at most once in a while. */
+function askForCount() {
+  if (asking || document.hidden) return;
+  asking = setTimeout(() => {
+    asking = 0;
+    enqueue(async () => {
+      const cards = await fragment(document.body.dataset.listUrl, "#queue-cards");
+      if (cards) counted(cards.querySelectorAll(':scope > [data-card][data-state="pending"]').length);
+    });
+  }, countEveryMs);
 }
 
 function enqueue(task) {
