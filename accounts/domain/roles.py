@@ -36,3 +36,13 @@ SECOND_FACTOR_ROLES = frozenset((Role.OWNER, Role.ADMIN, Role.REVIEWER, Role.AUD
 def may(role: str, ability: Ability) -> bool:
     """Tell whether a role includes an ability; an unknown role includes none."""
     return ability in _TABLE.get(role, frozenset())  # type: ignore[call-overload,no-any-return]
+
+
+def may_assign(actor_role: str, *, old: str | None, new: str | None) -> bool:
+    """Tell whether a role may turn a membership from `old` to `new` (None: no membership).
+
+    Only owners make, change and remove owners: an admin cannot raise themselves.
+    """
+    if not may(actor_role, Ability.ADMINISTER):
+        return False
+    return actor_role == Role.OWNER or Role.OWNER not in (old, new)

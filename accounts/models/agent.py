@@ -40,6 +40,9 @@ class ApiKey(models.Model):
         Organization, on_delete=models.PROTECT, related_name="+", editable=False
     )
     agent = models.ForeignKey(Agent, on_delete=models.PROTECT, related_name="keys")
+    name = models.CharField(
+        max_length=100, blank=True, default="", help_text="A note: where it is used."
+    )
     prefix = models.CharField(max_length=12, editable=False)
     digest = models.BinaryField(max_length=32, unique=True, editable=False)
     created_at = models.DateTimeField(editable=False)
