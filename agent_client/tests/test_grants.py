@@ -194,7 +194,7 @@ def test_a_yes_without_a_grant_is_no_yes(
 ) -> None:
     configured.forge = lambda _claims: grant
     marker = tmp_path / "marker"
-    with pytest.raises(ProtocolError):
+    with pytest.raises(ProtocolError, match="without a grant"):
         client.run(touch(marker))
     assert not marker.exists()
 
@@ -385,21 +385,29 @@ def test_a_key_reached_by_rotations_is_trusted_and_then_pinned(
         client.run(touch(tmp_path / "again"))
 
 
-@pytest.mark.parametrize("how", ["forged", "missing", "forked", "circle", "other typ"])
+@pytest.mark.parametrize(
+    "how", ["another signer", "forged", "other old", "missing", "forked", "circle", "other typ"]
+)
 def test_broken_rotations(how: str, client: Client, configured: StandIn, tmp_path: Path) -> None:
     client.login()
     old, between, new = configured.key, Key(), Key()
-    rotate(configured, between, new, forged=how == "forged")
+    rotate(configured, between, new, forged=how == "another signer")
     published = configured.published
     assert published is not None
-    if how == "missing":
+    payload = {"v": 1, "old": old.kid, "new": between.jwk, "iat": 1}
+    typ = "expacti-grant-key-rotation+jws"
+    if how == "forged":
+        head = {"alg": "EdDSA", "kid": old.kid, "typ": typ}
+        published["rotations"][1] = Key().sign(payload, head)
+    elif how == "other old":
+        published["rotations"][1] = old.sign({**payload, "old": new.kid}, typ=typ)
+    elif how == "missing":
         published["rotations"].pop()
     elif how == "forked":
         published["rotations"].append(old.rotate_to(Key()))
     elif how == "circle":
         published["rotations"] = [old.rotate_to(between), between.rotate_to(old)]
     elif how == "other typ":
-        payload = {"v": 1, "old": old.kid, "new": between.jwk, "iat": 1}
         published["rotations"][1] = old.sign(payload)
     with pytest.raises(KeyNotTrustedError):
         client.run(touch(tmp_path / "marker"))
