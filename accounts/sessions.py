@@ -19,7 +19,6 @@ from django.contrib.auth import (
     HASH_SESSION_KEY,
     SESSION_KEY,
     login,
-    update_session_auth_hash,
 )
 from django.http import HttpRequest
 from django.middleware.csrf import rotate_token
@@ -162,7 +161,10 @@ def enter_organization(request: HttpRequest, organization_id: UUID) -> None:
 
 def survive_password_change(request: HttpRequest, user: User, *, now: datetime) -> None:
     """Keep this one session after its owner changed the password, under a new key."""
-    update_session_auth_hash(request, user)
+    # Not Django's update_session_auth_hash: it asks for request.user, whom the old hash ends.
+    request.session.cycle_key()
+    rotate_token(request)
+    request.session[HASH_SESSION_KEY] = user.get_session_auth_hash()
     request.session[SIGNED_IN_AT] = now.isoformat()
     forget_access(request)
 

@@ -6,13 +6,17 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from uuid import UUID
 
-from django.db.models import QuerySet
+from django.db.models import BinaryField, QuerySet
+from django.db.models.functions import Cast
 
 from audit.domain.chain import Stored
 from audit.models import AuditEvent, AuditLog
-from core import canonical
+from core import fields
 
 STREAM_CHUNK = 2_000
+PAYLOAD_COLUMN = "audit_event.payload"
+# Stands for a payload that does not decrypt; it commits to nothing that a record could hold.
+ALTERED = b"altered"
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,10 +62,29 @@ def list_object_events(organization_id: UUID, obj: str) -> list[AuditEvent]:
 
 def iterate_stored(organization_id: UUID | None, *, size: int | None = None) -> Iterator[Stored]:
     """Stream the whole log in order, at most `size` records, a chunk at a time."""
-    rows = list_events(organization_id).order_by("seq").only("raw", "salt", "payload", "seq")
+    rows = with_sealed_payload(list_events(organization_id).order_by("seq"))
     if size is not None:
         rows = rows.filter(seq__lt=size)
-    for row in rows.iterator(chunk_size=STREAM_CHUNK):
-        salt = None if row.salt is None else bytes(row.salt)
-        payload = None if row.payload is None else canonical.dumps(row.payload)
-        yield Stored(row.raw.encode(), salt, payload)
+    values = rows.values_list("raw", "salt", "sealed")
+    for raw, salt, payload in values.iterator(chunk_size=STREAM_CHUNK):
+        yield Stored(
+            raw.encode("utf-8", "surrogatepass"),
+            None if salt is None else bytes(salt),
+            None if payload is None else open_payload(bytes(payload)),
+        )
+
+
+def with_sealed_payload(rows: QuerySet[AuditEvent]) -> QuerySet[AuditEvent]:
+    """Annotate the stored payload as `sealed`, undecrypted, in place of the field.
+
+    One altered payload is then a finding about its record, and does not end a walk or a page.
+    """
+    return rows.defer("payload").annotate(sealed=Cast("payload", BinaryField()))
+
+
+def open_payload(sealed: bytes) -> bytes:
+    """Return the payload's canonical bytes, or `ALTERED`."""
+    try:
+        return fields.decrypt(sealed, column=PAYLOAD_COLUMN)
+    except fields.DecryptionError:
+        return ALTERED

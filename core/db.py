@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Any
+from uuid import UUID
 
 from django.db import connections, models
 from django.db.models.sql import InsertQuery, UpdateQuery
@@ -40,3 +41,9 @@ def execute(write: Write, *, using: str = "default") -> bool:
     with connections[using].cursor() as cursor:
         cursor.execute(write.sql, write.params)
         return cursor.rowcount > 0
+
+
+def adapt_uuid(value: UUID | str, *, using: str = "default") -> Any:
+    """Return a UUID as a raw statement's parameter on this database."""
+    identifier = value if isinstance(value, UUID) else UUID(value)
+    return identifier if connections[using].features.has_native_uuid_field else identifier.hex

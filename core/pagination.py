@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import base64
 import binascii
+from datetime import UTC, datetime, timedelta
 from typing import Any
+from uuid import UUID
+
+from django.db.models import Q, QuerySet
 
 from core import canonical, keys
 from core.problems import FieldError, Problem, invalid
@@ -53,3 +57,24 @@ def parse_limit(text: str | None) -> int:
         detail = f"A whole number from 1 to {MAX_LIMIT}."
         raise invalid(FieldError("/limit", "out_of_range", detail))
     return int(text)
+
+
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+def newest_page(
+    rows: QuerySet[Any], *, scope: str, cursor: str | None, limit: int
+) -> tuple[list[Any], str | None]:
+    """Cut one page of rows ordered by `-created_at, -id`; return it with the next page's cursor."""
+    if cursor:
+        micros, identifier = decode(scope, cursor)
+        moment = EPOCH + timedelta(microseconds=micros)
+        rows = rows.filter(
+            Q(created_at__lt=moment) | Q(created_at=moment, id__lt=UUID(identifier))
+        )
+    page = list(rows[: limit + 1])
+    if len(page) <= limit:
+        return page, None
+    last = page[limit - 1]
+    micros = (last.created_at - EPOCH) // timedelta(microseconds=1)
+    return page[:limit], encode(scope, [micros, str(last.id)])

@@ -1,0 +1,1 @@
+"""Writes. One service per action, whoever asks: REST, page, admin, schedule."""

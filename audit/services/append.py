@@ -13,11 +13,10 @@ from django.db import connections, transaction
 
 from audit.domain.record import SALT_BYTES, Event, Prepared, complete, leaf_hash, prepare
 from audit.models import AuditEvent
-from audit.selectors import LogRef, get_log
+from audit.selectors import PAYLOAD_COLUMN, LogRef, get_log
 from core import canonical, db, fields, keys
 
 USING = "default"
-PAYLOAD_COLUMN = "audit_event.payload"
 _CALL = (
     "SELECT seq, leaf FROM expacti_audit_append(%s, ARRAY[{guards}]::bigint[], %s::uuid[], %s::text[],"
     " %s::text[], %s::text[], %s::timestamptz, %s::text[], %s::text[], %s::bytea[], %s::bytea[])"

@@ -13,13 +13,14 @@ from expacti.env import Env
 env = Env()
 BASE_DIR = Path(__file__).resolve().parent.parent.parent
 VERSION = "0.1.0"
+SECURITY_CONTACT = env.text("EXPACTI_SECURITY_CONTACT", "mailto:security@expacti.example")
 
 DEBUG = False
 SECRET_KEY = env.secret("EXPACTI_SECRET_KEY")
 ROOT_KEY = env.key("EXPACTI_ROOT_KEY")
 
 # --- where it is reached -------------------------------------------------------------------------
-PUBLIC_URL = env.text("EXPACTI_URL", "http://127.0.0.1:8000").rstrip("/")
+PUBLIC_URL = env.text("EXPACTI_PUBLIC_URL", "http://127.0.0.1:8000").rstrip("/")
 ORIGIN_HOST = env.text("EXPACTI_ORIGIN_HOST", urlsplit(PUBLIC_URL).netloc)
 ALLOWED_HOSTS = env.listing("EXPACTI_ALLOWED_HOSTS", (urlsplit(PUBLIC_URL).hostname or "localhost",))
 CSRF_TRUSTED_ORIGINS = [PUBLIC_URL]
@@ -171,7 +172,9 @@ CSRF_COOKIE_HTTPONLY = True
 CSRF_FAILURE_VIEW = "expacti.errors.csrf_failure"
 OTP_TOTP_ISSUER = "Expacti"
 TOTP_DRIFT_STEPS = 1
+# After n wrong codes in a row nothing is looked at for factor x 2^(n-1) seconds, at most TOTP_LOCK_MAX_S.
 TOTP_THROTTLE_FACTOR = 1
+TOTP_LOCK_MAX_S = 3_600
 BACKUP_CODE_COUNT = 10
 SESSION_OTP_AGE_S = SESSION_COOKIE_AGE
 
@@ -184,6 +187,8 @@ AXES_RESET_ON_SUCCESS = True
 AXES_LOCKOUT_CALLABLE = "accounts.views.locked_out"
 AXES_ENABLE_ADMIN = False
 AXES_VERBOSE = False
+# The audit log records sign-ins; axes would keep addresses a second time, in clear.
+AXES_DISABLE_ACCESS_LOG = True
 
 # --- approvals -----------------------------------------------------------------------------------
 TTL_MIN_S = 10
@@ -193,7 +198,10 @@ CLOCK_SKEW_S = 30
 IDEMPOTENCY_WINDOW_S = 86_400
 API_BODY_BYTES = 256 * 1024
 API_WAIT_MAX_S = 30
-COMMAND_MAX_BYTES = 16 * 1024
+LONG_POLL_MAX_WAITERS = env.integer("EXPACTI_LONG_POLL_MAX_WAITERS", 20_000, low=1)
+COMMAND_MAX_BYTES = 64 * 1024
+# Longer ones are accepted, and go to a human.
+MATCH_MAX_BYTES = 16 * 1024
 COMMAND_MAX_ARGUMENTS = 1_000
 ENV_MAX_ENTRIES = 256
 REASON_MAX_CHARS = 2_000

@@ -14,7 +14,7 @@ if any("*" in host or host.startswith(".") for host in ALLOWED_HOSTS):
         "EXPACTI_ALLOWED_HOSTS holds a wildcard. Remedy: name each host in full."
     )
 if not PUBLIC_URL.startswith("https://"):
-    raise ImproperlyConfigured("EXPACTI_URL is not https. Remedy: set the public https:// URL.")
+    raise ImproperlyConfigured("EXPACTI_PUBLIC_URL is not https. Remedy: set the public https:// URL.")
 if len(SECRET_KEY) < MIN_SECRET_CHARS:
     raise ImproperlyConfigured(
         "EXPACTI_SECRET_KEY is too short. Remedy: openssl rand -base64 48."

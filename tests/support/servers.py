@@ -10,6 +10,8 @@ import tempfile
 from pathlib import Path
 from urllib.parse import urlencode
 
+import psycopg
+
 
 def start() -> dict[str, str]:
     """Start both and return the environment that points Expacti at them."""
@@ -40,7 +42,10 @@ def start_postgres(folder: Path) -> str:
     atexit.register(server.cleanup)
     info = server.get_postmaster_info()
     query = urlencode({"host": str(info.socket_dir)})
-    return f"postgresql://postgres:@/postgres?{query}"
+    url = f"postgresql://postgres:@/postgres?{query}"
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute("CREATE DATABASE whitelist")
+    return url
 
 
 def start_redis(folder: Path) -> str:

@@ -6,7 +6,7 @@ send the command to a human, whatever the rules say.
 
 import posixpath
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from approvals.whitelist.domain.characters import hidden_characters, name_characters, visible
 from approvals.whitelist.domain.limits import byte_length
@@ -126,6 +126,11 @@ def _environment(subject: Subject, settings: Settings) -> Iterator[str]:
             yield f"the environment {change} {visible(name)}, which {_env_reason(name)}"
         elif value is not None and not _safe_value(name, value):
             yield f"the environment sets {visible(name)} to an unusual value"
+
+
+def dangerous_names(env: Mapping[str, str | None]) -> frozenset[str]:
+    """The names in a change of the environment that are known to change what runs."""
+    return frozenset(name for name in env if any(pattern.fullmatch(name) for pattern, _ in _ENV_REASONS))
 
 
 def _env_reason(name: str) -> str:

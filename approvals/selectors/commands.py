@@ -1,0 +1,133 @@
+"""Reads of commands."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from django.db.models import Exists, OuterRef, Q, QuerySet
+from django.utils import timezone
+
+from approvals.domain.states import State
+from approvals.models import CommandRequest, CommandWord
+from core import search
+
+
+HISTORY_MAX = 200
+
+
+@dataclass(frozen=True, slots=True)
+class CommandFilter:
+    """What a listing asks for; None leaves a criterion out. `text` matches whole words."""
+
+    state: str | None = None
+    agent_id: UUID | None = None
+    text: str = ""
+    since: datetime | None = None
+    until: datetime | None = None
+
+
+def get_command(organization_id: UUID, command_id: UUID) -> CommandRequest | None:
+    """Return the organization's command with its agent, or None."""
+    return (
+        CommandRequest.objects.filter(organization_id=organization_id, pk=command_id)
+        .select_related("agent")
+        .prefetch_related("decisions__user")
+        .first()
+    )
+
+
+def list_commands(organization_id: UUID, wanted: CommandFilter) -> QuerySet[CommandRequest]:
+    """Return matching commands, newest first."""
+    rows = CommandRequest.objects.filter(organization_id=organization_id).select_related("agent")
+    if wanted.state:
+        rows = rows.filter(_state_filter(wanted.state, timezone.now()))
+    if wanted.agent_id:
+        rows = rows.filter(agent_id=wanted.agent_id)
+    if wanted.since:
+        rows = rows.filter(created_at__gte=wanted.since)
+    if wanted.until:
+        rows = rows.filter(created_at__lt=wanted.until)
+    for word in search.digests(str(organization_id), [wanted.text]):
+        same = CommandWord.objects.filter(
+            organization_id=organization_id, word=word, command_id=OuterRef("pk")
+        )
+        rows = rows.filter(Exists(same))
+    return rows.order_by("-created_at", "-id")
+
+
+def list_pending(organization_id: UUID, *, now: datetime) -> QuerySet[CommandRequest]:
+    """Return what waits for a decision, oldest first."""
+    return (
+        CommandRequest.objects.filter(
+            organization_id=organization_id, state=State.PENDING, decide_by__gt=now
+        )
+        .select_related("agent")
+        .prefetch_related("decisions")
+        .order_by("created_at", "id")
+    )
+
+
+def count_pending(organization_id: UUID) -> int:
+    """Return how many commands wait for a decision now."""
+    return CommandRequest.objects.filter(
+        organization_id=organization_id, state=State.PENDING, decide_by__gt=timezone.now()
+    ).count()
+
+
+def list_due(*, now: datetime, limit: int) -> list[tuple[UUID, UUID]]:
+    """Return `(organization, command)` of open commands whose time is over: all organizations'."""
+    rows = CommandRequest.objects.filter(
+        Q(state=State.PENDING, decide_by__lte=now) | Q(state=State.APPROVED, expires_at__lte=now)
+    )
+    return list(rows.order_by("decide_by").values_list("organization_id", "pk")[:limit])
+
+
+def count_open(organization_id: UUID) -> int:
+    """Return how many commands are pending or approved."""
+    states = (State.PENDING, State.APPROVED)
+    return CommandRequest.objects.filter(organization_id=organization_id, state__in=states).count()
+
+
+def summarize_history(
+    organization_id: UUID, fingerprint: str, *, since: datetime, besides: UUID
+) -> dict[str, Any]:
+    """Return how the same wish was decided before: counts (at most `HISTORY_MAX`), and the last."""
+    rows = CommandRequest.objects.filter(
+        organization_id=organization_id, fingerprint=fingerprint, created_at__gte=since
+    ).exclude(pk=besides)
+    found = list(rows.order_by("-created_at").values("state", "decided_at")[:HISTORY_MAX])
+    approved = {State.APPROVED, State.RELEASED, State.EXECUTED}
+    decided = [row for row in found if row["decided_at"]]
+    return {
+        "count_30d": len(found),
+        "approved": sum(row["state"] in approved for row in found),
+        "denied": sum(row["state"] == State.DENIED for row in found),
+        "last_at": decided[0]["decided_at"] if decided else None,
+        "last_verdict": decided[0]["state"] if decided else "",
+    }
+
+
+def effective_state(row: CommandRequest, now: datetime) -> str:
+    """Return the state by the clock: an open command past its time is expired, swept or not."""
+    if row.state == State.PENDING and now >= row.decide_by:
+        return State.EXPIRED
+    if row.state == State.APPROVED and now >= row.expires_at:
+        return State.EXPIRED
+    return row.state
+
+
+def _state_filter(state: str, now: datetime) -> Q:
+    overdue = Q(state=State.PENDING, decide_by__lte=now) | Q(
+        state=State.APPROVED, expires_at__lte=now
+    )
+    if state == State.EXPIRED:
+        return Q(state=State.EXPIRED) | overdue
+    return Q(state=state) & ~overdue if state in {State.PENDING, State.APPROVED} else Q(state=state)
+
+
+def has_commands(organization_id: UUID) -> bool:
+    """Tell whether the organization ever had a command."""
+    return CommandRequest.objects.filter(organization_id=organization_id).exists()

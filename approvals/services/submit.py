@@ -1,0 +1,365 @@
+"""Take a command from an agent: bind it, try the rules, and store it with its records at once."""
+
+from __future__ import annotations
+
+import secrets
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import asdict, dataclass
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from django.conf import settings
+from django.db import IntegrityError, transaction
+
+from accounts.domain.principal import AgentPrincipal
+from approvals.domain.grants import GrantClaims, sign_grant
+from approvals.domain.policy import PolicySnapshot, separation_default
+from approvals.domain.request import Submission, Wish, compute_digest, compute_fingerprint, format_time
+from approvals.domain.seal import Broken
+from approvals.domain.states import State
+from approvals.effects import announce_command
+from approvals.models import ApprovalPolicy, CommandRequest, CommandWord, RuleUse
+from approvals.selectors.commands import count_open
+from approvals.selectors.grant_keys import get_grant_key
+from approvals.selectors.integrity import QueueView, get_policy, get_queue
+from approvals.selectors.rulesets import (
+    Ruleset,
+    Unavailable,
+    get_ruleset,
+    matching_settings,
+    rules_unchanged,
+)
+from approvals.selectors.subjects import to_subject
+from approvals.services.journal import CommandJournal
+from approvals.whitelist.domain.model import Outcome, Verdict
+from approvals.whitelist.domain.rules import evaluate
+from core import db, keys, search
+from core.problems import Problem
+
+MATCHER_ACTOR = "system:whitelist"
+NONCE_BYTES = 16
+
+
+@dataclass(frozen=True, slots=True)
+class Submitted:
+    """The command as stored; `repeated` when the same request had come before."""
+
+    row: CommandRequest
+    repeated: bool
+
+
+def submit_command(*, agent: AgentPrincipal, submission: Submission, now: datetime) -> Submitted:
+    """Store a command. A rule may approve or deny it at once; else it waits for a human.
+
+    Raises:
+        Problem: 422 for a wrong digest or time to live, 409 for a reused id, 429 over the quota.
+    """
+    # 1. Everything that needs no database.
+    _check_times(agent, submission, now)
+    _check_digest(agent, submission)
+    # 2. What is in force now, each proved against its seal.
+    queue = get_queue(agent.organization.id)
+    policy = get_policy(queue.row)
+    row = _new_row(agent, submission, policy, now)
+    verdict, ruleset = _try_rules(agent, submission.wish, queue, policy, now)
+    # 3. Row, search words, uses and records in one statement.
+    try:
+        return _store(agent, submission, row, verdict, ruleset, now)
+    except _RuleUsedUp:
+        row = _new_row(agent, submission, policy, now)
+        spent = Verdict(Outcome.REVIEW, ("the rule that would allow it is used up",), verdict.rules)
+        return _store(agent, submission, row, spent, ruleset, now)
+
+
+class _RuleUsedUp(Exception):  # noqa: N818 - caught in this module
+    """A limited rule had no use left. Rolled back."""
+
+
+def _check_times(agent: AgentPrincipal, submission: Submission, now: datetime) -> None:
+    ttl = (submission.expires_at - now).total_seconds()
+    cap = min(agent.organization.max_ttl_s, settings.TTL_MAX_S)
+    if ttl > cap + settings.CLOCK_SKEW_S:
+        detail = f"The longest time to live here is {cap} seconds; this asks for {ttl:.0f}."
+        raise Problem(422, "ttl_too_long", detail, extra={"cap_s": cap})
+    if ttl <= 0:
+        detail = f"expires_at is past. The server's time is {format_time(now)}; check the clock."
+        raise Problem(422, "ttl_too_short", detail, extra={"server_time": format_time(now)})
+    if ttl < settings.TTL_MIN_S - settings.CLOCK_SKEW_S:
+        detail = f"The shortest time to live is {settings.TTL_MIN_S} seconds."
+        raise Problem(422, "ttl_too_short", detail)
+
+
+def _check_digest(agent: AgentPrincipal, submission: Submission) -> None:
+    expected = compute_digest(
+        submission.wish,
+        organization=str(agent.organization.id),
+        agent=str(agent.agent_id),
+        id=submission.id,
+        nonce=submission.nonce,
+        expires_at=submission.expires_at,
+    )
+    if not keys.equal(expected, submission.digest):
+        detail = "The digest does not bind this request as this organization's and agent's."
+        raise Problem(422, "digest_mismatch", detail)
+
+
+def _new_row(
+    agent: AgentPrincipal, submission: Submission, policy: ApprovalPolicy | Broken, now: datetime
+) -> CommandRequest:
+    organization = str(agent.organization.id)
+    snapshot = _snapshot(policy)
+    key = keys.derive("fingerprint", organization)
+    return CommandRequest(
+        id=UUID(submission.id),
+        organization_id=agent.organization.id,
+        agent_id=agent.agent_id,
+        api_key_id=agent.key_id,
+        state=State.PENDING,
+        nonce=submission.nonce,
+        digest=submission.digest,
+        fingerprint=compute_fingerprint(submission.wish, agent=str(agent.agent_id), key=key),
+        body_hash=submission.body_hash,
+        wish=submission.wish.as_dict(),
+        reason=submission.reason,
+        context=submission.context,
+        policy=asdict(snapshot),
+        policy_hash=snapshot.hash,
+        created_at=now,
+        expires_at=submission.expires_at,
+        decide_by=_decide_by(policy, submission.expires_at, now),
+        version=0,
+        seal_v=0,
+        seal=b"",
+    )
+
+
+def _snapshot(policy: ApprovalPolicy | Broken) -> PolicySnapshot:
+    if isinstance(policy, Broken):
+        # Nobody knows what was asked for: two people, neither of them the agent's owner.
+        return PolicySnapshot("", 0, 2, 1, separation_of_duties=True, require_reason=True)
+    separation = policy.separation_of_duties
+    return PolicySnapshot(
+        policy_id=str(policy.id),
+        version=policy.version,
+        required_approvals=policy.required_approvals,
+        deny_threshold=policy.deny_threshold,
+        separation_of_duties=(
+            separation_default(policy.required_approvals) if separation is None else separation
+        ),
+        require_reason=policy.require_reason,
+    )
+
+
+def _decide_by(policy: ApprovalPolicy | Broken, expires_at: datetime, now: datetime) -> datetime:
+    if isinstance(policy, Broken) or policy.decide_within_s is None:
+        return expires_at
+    return min(expires_at, now + timedelta(seconds=policy.decide_within_s))
+
+
+def _try_rules(
+    agent: AgentPrincipal,
+    wish: Wish,
+    queue: QueueView,
+    policy: ApprovalPolicy | Broken,
+    now: datetime,
+) -> tuple[Verdict, Ruleset | None]:
+    closed = queue.closed_reason
+    if closed is None and isinstance(policy, Broken):
+        closed = policy.reason
+    if closed is not None:
+        return Verdict(Outcome.REVIEW, (closed,)), None
+    ruleset = get_ruleset(queue.row)
+    if isinstance(ruleset, Unavailable):
+        return Verdict(Outcome.REVIEW, (ruleset.reason,)), None
+    subject = to_subject(wish, agent.agent_id)
+    verdict = evaluate(subject, ruleset.compiled, matching_settings(agent.organization), now)
+    if verdict.outcome == Outcome.ALLOW and not rules_unchanged(
+        agent.organization.id, ruleset, verdict.rules
+    ):
+        reason = "a whitelist rule was changed behind the audit log"
+        return Verdict(Outcome.REVIEW, (reason,)), ruleset
+    return verdict, ruleset
+
+
+def _store(  # noqa: PLR0913 - the parts of one insert
+    agent: AgentPrincipal,
+    submission: Submission,
+    row: CommandRequest,
+    verdict: Verdict,
+    ruleset: Ruleset | None,
+    now: datetime,
+) -> Submitted:
+    row.match = {
+        "outcome": str(verdict.outcome),
+        "reasons": list(verdict.reasons),
+        "rules": list(verdict.rules),
+    }
+    journal = CommandJournal(row, actor=agent.actor, now=now)
+    _record_submission(journal, agent, submission)
+    writes, limited = [], False
+    if verdict.outcome == Outcome.ALLOW and ruleset is not None:
+        _record_approval(journal, agent, submission, verdict, ruleset, now)
+        writes, limited = _use_writes(agent.organization.id, verdict, ruleset, now)
+    elif verdict.outcome == Outcome.DENY:
+        _record_denial(journal, verdict, now)
+    else:
+        _check_quota(agent)
+    words = _words(agent.organization.id, submission)
+    if words:
+        writes.append(db.insert(*words))
+    try:
+        with _transaction(needed=limited):
+            if not journal.commit_insert(writes=writes):
+                raise _RuleUsedUp
+    except IntegrityError:
+        return _repeated(agent, submission, now)
+    if row.state == State.PENDING:
+        announce_command(row)
+    return Submitted(row, repeated=False)
+
+
+def _transaction(*, needed: bool) -> AbstractContextManager[Any]:
+    # One statement is its own transaction, at a third of the round trips. Only a limited rule's
+    # count can hold back one of the writes and not the others. Inside a transaction of the
+    # caller's a savepoint keeps a reused id from spoiling it.
+    if needed or transaction.get_connection().in_atomic_block:
+        return transaction.atomic()
+    return nullcontext()
+
+
+def _record_submission(journal: CommandJournal, agent: AgentPrincipal, submission: Submission) -> None:
+    row = journal.row
+    facts = {
+        "agent": str(agent.agent_id),
+        "digest": row.digest,
+        "expires_at": format_time(row.expires_at),
+        "fingerprint": row.fingerprint,
+        "key": str(agent.key_id),
+        "policy": row.policy,
+        "policy_hash": row.policy_hash,
+    }
+    payload = {
+        "agent": agent.agent_name,
+        "reason": submission.reason,
+        "wish": submission.wish.as_dict(),
+    }
+    journal.step("command.submitted", facts=facts, payload=payload)
+
+
+def _record_approval(  # noqa: PLR0913 - what a rule's approval consists of
+    journal: CommandJournal,
+    agent: AgentPrincipal,
+    submission: Submission,
+    verdict: Verdict,
+    ruleset: Ruleset,
+    now: datetime,
+) -> None:
+    facts = {
+        "by": "rule",
+        "digest": submission.digest,
+        "rules": [{"id": rule, "leaf": ruleset.leaves[rule].hex()} for rule in verdict.rules],
+        "whitelist_root": ruleset.root,
+        "whitelist_version": ruleset.version,
+    }
+    journal.actor = MATCHER_ACTOR
+    journal.step(
+        "command.approved", facts=facts, state=State.APPROVED, decided_by="rule", decided_at=now
+    )
+    journal.actor = agent.actor
+    if submission.release_nonce is not None:
+        record_release(journal, release_nonce=submission.release_nonce, now=now)
+
+
+def record_release(journal: CommandJournal, *, release_nonce: str, now: datetime) -> None:
+    """Sign the grant of an approved command into the journal's row."""
+    row = journal.row
+    key = get_grant_key()
+    claims = GrantClaims(
+        iss=settings.PUBLIC_URL,
+        organization=str(row.organization_id),
+        agent=str(row.agent_id),
+        command=str(row.id),
+        digest=row.digest,
+        by=row.decided_by,
+        release_nonce=release_nonce,
+        jti=secrets.token_hex(NONCE_BYTES),
+        iat=int(now.timestamp()),
+        exp=int(row.expires_at.timestamp()),
+    )
+    journal.step(
+        "command.released",
+        facts={"digest": row.digest, "exp": claims.exp, "jti": claims.jti, "kid": key.kid},
+        state=State.RELEASED,
+        released_at=now,
+        release_nonce=release_nonce,
+        grant_jti=claims.jti,
+        grant=sign_grant(claims, key),
+    )
+
+
+def _record_denial(journal: CommandJournal, verdict: Verdict, now: datetime) -> None:
+    journal.actor = MATCHER_ACTOR
+    reason = "; ".join(verdict.reasons)
+    journal.step(
+        "command.denied",
+        facts={"by": "rule", "code": "rule", "rules": list(verdict.rules)},
+        payload={"reason": reason},
+        state=State.DENIED,
+        decided_by="rule",
+        denial_code="rule",
+        denial_reason=reason,
+        decided_at=now,
+        finished_at=now,
+    )
+
+
+def _check_quota(agent: AgentPrincipal) -> None:
+    limit = settings.OPEN_COMMANDS_PER_ORGANIZATION
+    if count_open(agent.organization.id) >= limit:
+        detail = f"{limit} commands wait in this organization already. Let reviewers decide first."
+        raise Problem(429, "throttled", detail, headers={"Retry-After": "30"})
+
+
+def _use_writes(
+    organization_id: UUID, verdict: Verdict, ruleset: Ruleset, now: datetime
+) -> tuple[list[db.Write], bool]:
+    """Count one use of each rule that approved; a limited rule only up to its limit."""
+    table = RuleUse._meta.db_table  # noqa: SLF001 - Django's public-by-use API
+    writes, limited = [], False
+    for rule_id, taken in verdict.uses:
+        limit = ruleset.rules[rule_id].max_uses
+        sql = (
+            f"INSERT INTO {table} (rule_id, organization_id, uses, last_used_at)"  # noqa: S608 - a constant
+            " VALUES (%s, %s, %s, %s) ON CONFLICT (rule_id) DO UPDATE"
+            f" SET uses = {table}.uses + excluded.uses, last_used_at = excluded.last_used_at"
+        )
+        params: list[Any] = [db.adapt_uuid(rule_id), db.adapt_uuid(organization_id), taken, now]
+        if limit is not None:
+            limited = True
+            sql += f" WHERE {table}.uses + excluded.uses <= %s"
+            params.append(limit)
+        writes.append(db.Write(sql, tuple(params)))
+    return writes, limited
+
+
+def _words(organization_id: UUID, submission: Submission) -> list[CommandWord]:
+    wish = submission.wish
+    texts = [*(wish.argv or ()), wish.command or "", wish.host, wish.user, submission.reason]
+    return [
+        CommandWord(organization_id=organization_id, word=word, command_id=UUID(submission.id))
+        for word in search.digests(str(organization_id), texts)
+    ]
+
+
+def _repeated(agent: AgentPrincipal, submission: Submission, now: datetime) -> Submitted:
+    """Answer a request whose id is taken: the first answer to the same agent, else 409."""
+    row = CommandRequest.objects.select_related("agent").filter(pk=submission.id).first()
+    if row is None:
+        raise Problem(409, "id_in_flight", "This id is being submitted right now. Retry shortly.")
+    same = row.agent_id == agent.agent_id and row.organization_id == agent.organization.id
+    if not same or not keys.equal(row.body_hash, submission.body_hash):
+        raise Problem(409, "id_reused", "This id belongs to another request. Make a new one.")
+    if now - row.created_at > timedelta(seconds=settings.IDEMPOTENCY_WINDOW_S):
+        raise Problem(409, "id_expired", "This id was used more than 24 hours ago. Make a new one.")
+    return Submitted(row, repeated=True)

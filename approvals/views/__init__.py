@@ -1,0 +1,1 @@
+"""Pages of commands: thin edges over the services that the API calls too."""

@@ -1,0 +1,144 @@
+"""The timeline: the log as a page."""
+
+from __future__ import annotations
+
+from datetime import datetime, time, timedelta
+from typing import Any
+from urllib.parse import urlencode
+from uuid import UUID
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.urls import NoReverseMatch, reverse
+from django.utils.dateparse import parse_date
+from django.views.decorators.http import require_GET
+
+from accounts.domain.roles import Ability
+from accounts.pages import PageRequest, page
+from accounts.selectors import name_actors
+from audit.models import AuditEvent
+from audit.queries import EventFilter, find_events, page_events, payload_of, record_of
+from core import pagination
+from core.problems import Problem
+from core.text import visible
+
+LEAF_SHORT_CHARS = 12
+VALUE_MAX_CHARS = 160
+NAMES = ("object", "actor", "type", "since", "until")
+HIDDEN_FACTS = frozenset(("columns", "mac", "row", "version", "policy"))
+TYPES = (
+    "command.submitted", "command.voted", "command.approved", "command.denied", "command.released",
+    "command.executed", "command.expired", "command.cancelled", "decision.refused",
+    "integrity.violated", "queue.opened", "queue.frozen", "queue.unfrozen", "policy.changed",
+    "whitelist.intent", "whitelist.applied", "whitelist.voided", "sign_in.succeeded",
+    "sign_in.failed", "sign_in.locked", "second_factor.enrolled", "second_factor.removed",
+    "second_factor.failed", "backup_codes.created", "backup_code.used", "api_key.created",
+    "api_key.revoked", "agent.created", "agent.disabled", "membership.added",
+    "membership.role_changed", "membership.removed", "organization.created",
+    "organization.changed", "password.changed", "session.ended",
+)  # fmt: skip
+
+
+@page(Ability.AUDIT)
+@require_GET
+def timeline(request: PageRequest) -> HttpResponse:
+    """List the records, newest first."""
+    organization_id = request.access.organization_id
+    filters = {name: request.GET.get(name, "").strip() for name in NAMES}
+    error, rows, cursor = "", [], None
+    try:
+        rows, cursor = page_events(
+            find_events(organization_id, _wanted(filters, request.access.time_zone)),
+            scope=f"timeline/{organization_id}",
+            cursor=request.GET.get("cursor"),
+            limit=pagination.DEFAULT_LIMIT,
+        )
+    except Problem as problem:
+        error = problem.detail
+    names = name_actors(organization_id, {row.actor for row in rows})
+    context = {
+        "events": [_present(row, names) for row in rows],
+        "filters": filters,
+        "filtered": any(filters.values()),
+        "filter_error": error,
+        "type_options": [{"value": name, "label": name} for name in TYPES],
+        "query": "",
+        "next_url": _url(request, cursor) if cursor else "",
+        "previous_url": _url(request, None) if request.GET.get("cursor") else "",
+    }
+    return render(request, "audit/timeline.html", context, status=422 if error else 200)
+
+
+def _wanted(filters: dict[str, str], zone_name: str) -> EventFilter:
+    try:
+        zone = ZoneInfo(zone_name or "UTC")
+    except (ZoneInfoNotFoundError, ValueError):
+        zone = ZoneInfo("UTC")
+    return EventFilter(
+        type=filters["type"],
+        obj=filters["object"],
+        actor=filters["actor"],
+        since=_day(filters["since"], zone, 0),
+        until=_day(filters["until"], zone, 1),
+    )
+
+
+def _day(text: str, zone: ZoneInfo, shift: int) -> datetime | None:
+    if not text:
+        return None
+    try:
+        day = parse_date(text)
+    except ValueError:
+        day = None
+    if day is None:
+        raise Problem(422, "invalid", f"{visible(text)} is not a date like 2026-11-24.")
+    return datetime.combine(day + timedelta(days=shift), time(), zone)
+
+
+def _present(row: AuditEvent, names: dict[str, str]) -> dict[str, Any]:
+    leaf = bytes(row.leaf_hash).hex()
+    kind, _, identifier = row.obj.partition(":")
+    return {
+        "seq": row.seq,
+        "at": row.ts,
+        "actor_label": names.get(row.actor, visible(row.actor)),
+        "type": row.type,
+        "object_label": visible(row.obj),
+        "object_url": _object_url(kind, identifier),
+        "summary": _summary(row),
+        "leaf_hash": leaf,
+        "leaf_short": leaf[:LEAF_SHORT_CHARS],
+    }
+
+
+def _object_url(kind: str, identifier: str) -> str:
+    # By name, because what the log is about lies in apps above this one.
+    name = {"command": "command-detail", "agent": "agent-detail"}.get(kind)
+    try:
+        return reverse(name, args=[UUID(identifier)]) if name else ""
+    except (NoReverseMatch, ValueError):
+        return ""
+
+
+def _summary(row: AuditEvent) -> list[dict[str, str]]:
+    facts = record_of(row).get("facts", {})
+    members = {name: value for name, value in facts.items() if name not in HIDDEN_FACTS}
+    members.update(payload_of(row) or {})
+    return [
+        {"key": visible(name), "value": _short(value)}
+        for name, value in members.items()
+        if value not in (None, "", [], {})
+    ]
+
+
+def _short(value: Any) -> str:
+    text = visible(str(value))
+    return text if len(text) <= VALUE_MAX_CHARS else text[: VALUE_MAX_CHARS - 1] + "…"
+
+
+def _url(request: HttpRequest, cursor: str | None) -> str:
+    query = {name: value for name, value in request.GET.items() if name != "cursor" and value}
+    if cursor:
+        query["cursor"] = cursor
+    return f"?{urlencode(query)}"
