@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from django import forms
 from django.contrib import admin, messages
@@ -14,17 +14,21 @@ from django.utils import timezone
 
 from accounts import services
 from accounts.admin_support import OrganizationModelAdmin, admin_access
-from accounts.domain.roles import Role
 from accounts.models import Agent, ApiKey, Membership, Organization
 from accounts.selectors import find_user_by_email, summarize_key
 from accounts.views.agents import login_steps
 from core.problems import FieldError, invalid
 
+if TYPE_CHECKING:
+    _MembershipModelForm = forms.ModelForm[Membership]
+else:
+    _MembershipModelForm = forms.ModelForm
+
 # Groups and their permissions grant nothing here: roles do.
 admin.site.unregister(Group)
 
 
-class MembershipForm(forms.ModelForm[Membership]):
+class MembershipForm(_MembershipModelForm):
     email = forms.EmailField(required=False, help_text="Of an account that exists already.")
 
     class Meta:

@@ -31,7 +31,7 @@ class _WithAccess:
 
 
 @lru_cache(maxsize=8)
-def _with_access(kind: type[HttpRequest]) -> type[HttpRequest]:
+def _with_access(kind: Any) -> Any:
     return type(kind.__name__, (_WithAccess, kind), {})
 
 
@@ -39,8 +39,9 @@ def access(get_response: Handler) -> Handler:
     """Give each request the `access` attribute; after SessionMiddleware."""
 
     def middleware(request: HttpRequest) -> HttpResponse:
-        if not isinstance(request, _WithAccess):
-            request.__class__ = _with_access(type(request))
+        kind: Any = type(request)
+        if not issubclass(kind, _WithAccess):
+            request.__class__ = _with_access(kind)
         return get_response(request)
 
     return middleware

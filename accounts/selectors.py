@@ -126,14 +126,15 @@ def list_devices(user_id: UUID) -> list[TotpDevice]:
 
 def has_second_factor(user_id: UUID) -> bool:
     """Tell whether a person has a confirmed authenticator app."""
-    return TotpDevice.objects.filter(user_id=user_id, confirmed=True).exists()
+    return bool(TotpDevice.objects.filter(user_id=user_id, confirmed=True).exists())
 
 
 def find_pending_device(user_id: UUID, device_id: int | None) -> TotpDevice | None:
     """Return the device that a session has begun to enrol."""
     if device_id is None:
         return None
-    return TotpDevice.objects.filter(user_id=user_id, pk=device_id, confirmed=False).first()
+    rows: QuerySet[TotpDevice] = TotpDevice.objects.filter(user_id=user_id, confirmed=False)
+    return rows.filter(pk=device_id).first()
 
 
 def count_backup_codes(user_id: UUID) -> int:

@@ -58,7 +58,7 @@ def access_for_session(session: Any, user: Any = None) -> Access | None:
     return access
 
 
-def evaluate(data: Mapping[str, Any], *, now: datetime) -> Access | None:
+def evaluate(data: Mapping[str, Any], *, now: datetime) -> Access | None:  # noqa: PLR0911 - a list of reasons for no
     """Return what a session's content is worth now: at most one query."""
     user_id, organization_id = _uuid(data.get(SESSION_KEY)), _uuid(data.get(ORGANIZATION))
     signed_in_at = _moment(data.get(SIGNED_IN_AT))

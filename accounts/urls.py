@@ -16,7 +16,5 @@ urlpatterns = [
     path("agents/new/", agents.agent_create, name="agent-create"),
     path("agents/<uuid:agent_id>/", agents.agent_detail, name="agent-detail"),
     path("agents/<uuid:agent_id>/keys/new/", agents.key_create, name="key-create"),
-    path(
-        "agents/<uuid:agent_id>/keys/<uuid:key_id>/revoke/", agents.key_revoke, name="key-revoke"
-    ),
+    path("agents/<uuid:agent_id>/keys/<uuid:key_id>/revoke/", agents.key_revoke, name="key-revoke"),
 ]

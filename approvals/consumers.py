@@ -54,18 +54,25 @@ class ReviewerConsumer(AsyncJsonWebsocketConsumer):
 
     async def command_changed(self, event: dict[str, Any]) -> None:
         """Pass a change on, if this person may still see it."""
-        access = await self._access()
-        if isinstance(access, Problem) or access.organization_id != self.organization_id:
-            await self._end(access if isinstance(access, Problem) else None)
-            return
-        await self.send_json({name: event[name] for name in ("type", "id", "state", "version")})
+        if await self._still_open():
+            public = {name: event[name] for name in ("type", "id", "state", "version")}
+            pending = await database_sync_to_async(count_pending)(self.organization_id)
+            await self.send_json({**public, "pending": pending})
 
     async def session_ended(self, event: dict[str, Any]) -> None:
         """Close when this very session does not hold any more."""
         del event
+        await self._still_open()
+
+    async def _still_open(self) -> bool:
         access = await self._access()
-        if isinstance(access, Problem) or access.organization_id != self.organization_id:
-            await self._end(access if isinstance(access, Problem) else None)
+        if isinstance(access, Problem):
+            await self._end(access)
+            return False
+        if access.organization_id != self.organization_id:
+            await self._end(None)
+            return False
+        return True
 
     async def _end(self, problem: Problem | None) -> None:
         await self.send_json({"type": "session.ended"})

@@ -14,9 +14,9 @@ from django.urls import NoReverseMatch, reverse
 from django.utils.dateparse import parse_date
 from django.views.decorators.http import require_GET
 
+from accounts.actors import name_actors
 from accounts.domain.roles import Ability
 from accounts.pages import PageRequest, page
-from accounts.selectors import name_actors
 from audit.models import AuditEvent
 from audit.queries import EventFilter, find_events, page_events, payload_of, record_of
 from core import pagination

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from enum import StrEnum
 from typing import Any
 
 MAX_SAFE_INTEGER = 2**53 - 1
@@ -75,7 +76,7 @@ def _check(value: Any, depth: int) -> None:
     if value is None or value is True or value is False:
         return
     kind = type(value)
-    if kind is str:
+    if kind is str or isinstance(value, StrEnum):
         _check_text(value)
     elif kind is int:
         if not -MAX_SAFE_INTEGER <= value <= MAX_SAFE_INTEGER:

@@ -5,10 +5,11 @@ cd "$(dirname "$0")/.."
 bash scripts/setup.sh run
 python=.venv/bin/python
 port="${PORT:-8000}"
+state="${EXPACTI_STATE_DIR:-var}"
 umask 077
-mkdir -p var/secrets
-[ -s var/secrets/expacti_root_key ] || "$python" -c 'import base64, secrets; print(base64.b64encode(secrets.token_bytes(32)).decode())' >var/secrets/expacti_root_key
-[ -s var/secrets/expacti_secret_key ] || "$python" -c 'import secrets; print(secrets.token_urlsafe(60))' >var/secrets/expacti_secret_key
+mkdir -p "$state/secrets"
+[ -s "$state/secrets/expacti_root_key" ] || "$python" -c 'import base64, secrets; print(base64.b64encode(secrets.token_bytes(32)).decode())' >"$state/secrets/expacti_root_key"
+[ -s "$state/secrets/expacti_secret_key" ] || "$python" -c 'import secrets; print(secrets.token_urlsafe(60))' >"$state/secrets/expacti_secret_key"
 export DJANGO_SETTINGS_MODULE="${DJANGO_SETTINGS_MODULE:-expacti.settings.embedded}"
 export EXPACTI_PUBLIC_URL="${EXPACTI_PUBLIC_URL:-http://127.0.0.1:$port}"
 "$python" manage.py migrate --verbosity 0

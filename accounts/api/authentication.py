@@ -8,7 +8,6 @@ from urllib.parse import parse_qsl, unquote_plus
 
 from django.utils import timezone
 from rest_framework.authentication import BaseAuthentication, CSRFCheck
-from rest_framework.request import Request
 
 from accounts.domain import api_keys
 from accounts.domain.principal import AgentPrincipal
@@ -19,6 +18,8 @@ from core.problems import Problem
 
 if TYPE_CHECKING:
     from datetime import datetime
+
+    from rest_framework.request import Request
 
     from accounts.domain.access import Access
     from accounts.models import ApiKey
@@ -125,8 +126,9 @@ def _refusal(code: str, detail: str) -> Problem:
 
 def _enforce_csrf(request: Request) -> None:
     # DRF exempts its views from the middleware's check; a session makes it necessary again.
-    check = CSRFCheck(lambda _request: None)  # type: ignore[arg-type,return-value]
+    check = CSRFCheck(lambda _request: None)  # type: ignore[arg-type]
     check.process_request(request._request)  # noqa: SLF001 - DRF's documented attribute
-    if check.process_view(request._request, None, (), {}) is not None:  # noqa: SLF001 - as above
+    refused = check.process_view(request._request, lambda _request: None, (), {})  # type: ignore[arg-type,return-value]  # noqa: SLF001 - as above
+    if refused is not None:
         detail = "Send the CSRF token of the page in X-CSRFToken."
         raise Problem(403, "csrf_failed", detail)

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from functools import cache
+from typing import TYPE_CHECKING
 
 from rest_framework.permissions import BasePermission
-from rest_framework.request import Request
-from rest_framework.views import APIView
 
 from accounts.domain.access import Access, require_verified
 from accounts.domain.principal import AgentPrincipal
 from accounts.domain.roles import Ability
 from core.problems import Problem
+
+if TYPE_CHECKING:
+    # REST framework's views import their default permissions, these, while they are imported.
+    from rest_framework.request import Request
+    from rest_framework.views import APIView
 
 
 class Nobody(BasePermission):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, cast
 from uuid import UUID
 
 from django.conf import settings
@@ -41,7 +41,7 @@ class AgentSelf(APIView):
     @extend_schema(responses=schemas.AgentIdentity)
     def get(self, request: Request) -> Response:
         """Return the agent that the key belongs to, and its limits."""
-        agent: AgentPrincipal = request.auth
+        agent = cast("AgentPrincipal", request.auth)
         organization = agent.organization
         return Response(
             {
@@ -70,7 +70,7 @@ class KeyCollection(_Administration):
     @extend_schema(parameters=[AGENT, CURSOR, LIMIT], responses=schemas.KeyPage)
     def get(self, request: Request) -> Response:
         """List keys, newest first; `agent` narrows to one agent's."""
-        access: Access = request.auth
+        access = cast("Access", request.auth)
         wanted = request.query_params.get("agent")
         agent_id = _agent_id(wanted) if wanted else None
         if agent_id is not None:
@@ -87,8 +87,8 @@ class KeyCollection(_Administration):
     @extend_schema(request=schemas.NewKey, responses={201: schemas.CreatedKey})
     def post(self, request: Request) -> Response:
         """Make a key for an agent. The answer is the only place where the key is shown."""
-        access: Access = request.auth
-        agent_id, name, expires_at = _parse_new_key(request.data)
+        access = cast("Access", request.auth)
+        agent_id, name, expires_at = _parse_new_key(cast("dict[str, Any]", request.data))
         now = timezone.now()
         created = create_api_key(
             organization_id=access.organization_id,
@@ -108,7 +108,7 @@ class KeyItem(_Administration):
     @extend_schema(responses={204: None})
     def delete(self, request: Request, key_id: UUID) -> Response:
         """Revoke the key. It stops at once; the row stays."""
-        access: Access = request.auth
+        access = cast("Access", request.auth)
         revoke_api_key(
             organization_id=access.organization_id,
             key_id=key_id,

@@ -14,6 +14,6 @@ def retry_after_s(
     """Return the whole seconds until the next attempt counts; 0 when it may be made now."""
     if failures <= 0 or last_failure is None:
         return 0
-    delay = min(factor_s * 2 ** min(failures - 1, MAX_DOUBLINGS), limit_s)
+    delay = min(factor_s << min(failures - 1, MAX_DOUBLINGS), limit_s)
     passed = (now - last_failure).total_seconds()
     return max(0, math.ceil(delay - passed))

@@ -106,9 +106,11 @@ def create_api_key(  # noqa: PLR0913 - a row's columns and who makes it
     Raises:
         Problem: 404; 409 `agent_disabled`; 422 for an expiry in the past.
     """
-    agent = Agent.objects.select_for_update().filter(
-        organization_id=organization_id, pk=agent_id
-    ).first()
+    agent = (
+        Agent.objects.select_for_update()
+        .filter(organization_id=organization_id, pk=agent_id)
+        .first()
+    )
     if agent is None:
         raise not_found()
     if agent.disabled_at is not None:
@@ -152,8 +154,9 @@ def revoke_api_key(*, organization_id: UUID, key_id: UUID, actor: str, now: date
 
 
 def touch_key_use(*, key: ApiKey, now: datetime) -> None:
-    """Note that a key is in use, at most every `KEY_LAST_USED_STEP_S`. Not audited: every use is,
-    by what it was used for.
+    """Note that a key is in use, at most every `KEY_LAST_USED_STEP_S`.
+
+    Not audited: every use is, by what it was used for.
     """
     before = now - timedelta(seconds=settings.KEY_LAST_USED_STEP_S)
     if key.last_used_at is not None and key.last_used_at > before:

@@ -23,12 +23,9 @@ def create_backup_codes(*, user_id: UUID, actor: str, now: datetime) -> list[str
     BackupCode.objects.filter(user_id=user_id).delete()
     codes = [backup_codes.generate() for _ in range(settings.BACKUP_CODE_COUNT)]
     BackupCode.objects.bulk_create(
-        BackupCode(user_id=user_id, digest=_digest(user_id, code), created_at=now)
-        for code in codes
+        BackupCode(user_id=user_id, digest=_digest(user_id, code), created_at=now) for code in codes
     )
-    event = person_event(
-        "backup_codes.created", user_id, actor=actor, facts={"count": len(codes)}
-    )
+    event = person_event("backup_codes.created", user_id, actor=actor, facts={"count": len(codes)})
     append_for_person(user_id, [event], now=now)
     return codes
 
@@ -56,9 +53,7 @@ def use_backup_code(*, user_id: UUID, code: str, address: str, now: datetime) ->
         throttling_failure_count=0, throttling_failure_timestamp=None
     )
     left = BackupCode.objects.filter(user_id=user_id, used_at=None).count()
-    event = person_event(
-        "backup_code.used", user_id, facts={"left": left}, payload=client(address)
-    )
+    event = person_event("backup_code.used", user_id, facts={"left": left}, payload=client(address))
     append_for_person(user_id, [event], now=now)
     return Accepted(Method.BACKUP_CODE, device.pk)
 

@@ -31,9 +31,7 @@ def create_organization(
     """
     organization = Organization(name=name.strip(), slug=slug, created_at=now)
     _save(organization)
-    membership = Membership(
-        organization=organization, user=owner, role=Role.OWNER, created_at=now
-    )
+    membership = Membership(organization=organization, user=owner, role=Role.OWNER, created_at=now)
     membership.save(force_insert=True)
     open_log(organization.id)
     created = Event(
@@ -91,9 +89,7 @@ def add_membership(  # noqa: PLR0913 - the actor's role limits what may be given
     """
     _check_role(role)
     _check_right(actor_role, old=None, new=role)
-    membership = Membership(
-        organization_id=organization_id, user=user, role=role, created_at=now
-    )
+    membership = Membership(organization_id=organization_id, user=user, role=role, created_at=now)
     try:
         with transaction.atomic():
             membership.save(force_insert=True)

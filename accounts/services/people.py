@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import zoneinfo
 from datetime import datetime
+from uuid import UUID
 
 from django.contrib.auth.password_validation import validate_password
 from django.core.exceptions import ValidationError
@@ -49,7 +50,7 @@ def create_user(*, email: str, password: str, name: str = "", actor: str, now: d
 
 
 @transaction.atomic
-def change_password(
+def change_password(  # noqa: PLR0913 - what changes, who asks, from where
     *, user: User, current: str, new: str, actor: str, address: str, now: datetime
 ) -> User:
     """Set a new password and end every session made before; return the fresh row.
@@ -69,17 +70,16 @@ def change_password(
     announce_session_end(row.id)
     events = [
         person_event("password.changed", row.id, actor=actor, payload=client(address)),
-        person_event(
-            "session.ended", row.id, actor=actor, facts={"reason": "password_changed"}
-        ),
+        person_event("session.ended", row.id, actor=actor, facts={"reason": "password_changed"}),
     ]
     append_for_person(row.id, events, now=now)
     return row
 
 
-def change_time_zone(*, user_id: object, time_zone: str) -> None:
-    """Keep how a person wants times shown; empty means their browser's zone. Not audited: nothing
-    but the look of pages depends on it.
+def change_time_zone(*, user_id: UUID, time_zone: str) -> None:
+    """Keep how a person wants times shown; empty means their browser's zone.
+
+    Not audited: nothing but the look of pages depends on it.
 
     Raises:
         Problem: 422 for a zone that does not exist.

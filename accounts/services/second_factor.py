@@ -12,6 +12,7 @@ from uuid import UUID
 
 from django.conf import settings
 from django.db import transaction
+from django.db.models import QuerySet
 
 from accounts.domain import totp
 from accounts.domain.factors import Accepted, FactorOutcome, Method, Reason, Rejected
@@ -40,13 +41,13 @@ def begin_totp_enrolment(*, user_id: UUID, fresh: bool) -> TotpDevice:
     _check_may_replace(user_id, fresh=fresh)
     TotpDevice.objects.filter(user_id=user_id, confirmed=False).delete()
     seed = totp.encode_seed(secrets.token_bytes(totp.SEED_BYTES))
-    return TotpDevice.objects.create(
-        user_id=user_id, name=DEVICE_NAME, confirmed=False, seed=seed
-    )
+    device = TotpDevice(user_id=user_id, name=DEVICE_NAME, confirmed=False, seed=seed)
+    device.save(force_insert=True)
+    return device
 
 
 @transaction.atomic
-def confirm_totp(
+def confirm_totp(  # noqa: PLR0913 - the code, for whom, from where
     *, user_id: UUID, device_id: int, code: str, fresh: bool, address: str, now: datetime
 ) -> FactorOutcome:
     """Turn a pending device on with its first code. It takes the place of any other device.
@@ -115,12 +116,8 @@ _FACTS = {"method": Method.TOTP.value}
 
 def lock_device(user_id: UUID) -> TotpDevice | None:
     """Return the person's confirmed device, its row locked until the transaction ends."""
-    return (
-        TotpDevice.objects.select_for_update()
-        .filter(user_id=user_id, confirmed=True)
-        .order_by("pk")
-        .first()
-    )
+    rows: QuerySet[TotpDevice] = TotpDevice.objects.select_for_update()
+    return rows.filter(user_id=user_id, confirmed=True).order_by("pk").first()
 
 
 def wait_s(device: TotpDevice, now: datetime) -> int:

@@ -27,9 +27,7 @@ from core.problems import Problem, not_found
 def agents(request: PageRequest) -> HttpResponse:
     """The organization's agents; a member's own."""
     access = request.access
-    rows = list_agents(
-        access.organization_id, now=timezone.now(), owner_id=_only_own(access)
-    )
+    rows = list_agents(access.organization_id, now=timezone.now(), owner_id=_only_own(access))
     return render(request, "agents/list.html", {"agents": rows})
 
 

@@ -31,7 +31,6 @@ WRONG = "The email address or the password is not right."
 WRONG_CODE = "That code does not count. Enter the one that is shown now."
 WRONG_BACKUP_CODE = "That code does not count, or was used before."
 TOO_MANY = "Too many wrong attempts. Wait a little, then try again."
-MAX_PASSWORD_CHARS = 1_024
 
 
 @sensitive_post_parameters("password")
@@ -48,22 +47,14 @@ def sign_in(request: HttpRequest) -> HttpResponse:
     email, now = normalise_email(form.cleaned_data["email"]), timezone.now()
     if not AxesProxyHandler.is_allowed(request, {"email": email}):
         return locked_out(request)
-    user = cast(
-        "User | None",
-        authenticate(request, email=email, password=form.cleaned_data["password"]),
-    )
+    user = authenticate(request, email=email, password=form.cleaned_data["password"])
     if user is None:
         locked = bool(getattr(request, "axes_locked_out", False))
         services.record_sign_in_failure(
             email=email, address=client_address(request), locked=locked, now=now
         )
         return locked_out(request) if locked else _wrong(request, form)
-    if has_second_factor(user.pk):
-        target = safe_next(request)
-        sessions.begin_half(request, user, now=now)
-        query = f"?{urlencode({'next': target})}" if target else ""
-        return redirect(f"{reverse('sign-in-verify')}{query}")
-    return _finish(request, user, None, now)
+    return _after_password(request, user, now)
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -117,6 +108,15 @@ def locked_out(
     return response
 
 
+def _after_password(request: HttpRequest, user: User, now: datetime) -> HttpResponse:
+    if not has_second_factor(user.pk):
+        return _finish(request, user, None, now)
+    target = safe_next(request)
+    sessions.begin_half(request, user, now=now)
+    query = f"?{urlencode({'next': target})}" if target else ""
+    return redirect(f"{reverse('sign-in-verify')}{query}")
+
+
 def _finish(
     request: HttpRequest, user: User, factor: Accepted | None, now: datetime
 ) -> HttpResponse:
@@ -127,9 +127,7 @@ def _finish(
         detail = "Your account belongs to no organization any more. Ask its owner to add you."
         return refuse(request, Problem(403, "no_organization", detail))
     with transaction.atomic():
-        sessions.complete(
-            request, user, organization_id=organization_id, factor=factor, now=now
-        )
+        sessions.complete(request, user, organization_id=organization_id, factor=factor, now=now)
         services.record_sign_in(
             user_id=user.pk,
             organization_id=organization_id,
@@ -140,9 +138,7 @@ def _finish(
     return redirect(target or HOME)
 
 
-def _check_code(
-    request: HttpRequest, user_id: Any, form: CodeForm, now: datetime
-) -> FactorOutcome:
+def _check_code(request: HttpRequest, user_id: Any, form: CodeForm, now: datetime) -> FactorOutcome:
     check = services.use_backup_code if _method(request) == "backup" else services.verify_totp
     return check(
         user_id=user_id, code=form.cleaned_data["code"], address=client_address(request), now=now

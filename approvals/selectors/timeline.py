@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from typing import Any
-from uuid import UUID
 
-from accounts.models import Agent, User
+from accounts.actors import name_actors
 from approvals.models import CommandRequest
 from approvals.selectors.integrity import command_object
 from audit.queries import payload_of, record_of
@@ -40,27 +39,6 @@ def list_command_events(row: CommandRequest) -> list[dict[str, Any]]:
         }
         for item in rows
     ]
-
-
-def name_actors(organization_id: UUID, actors: set[str]) -> dict[str, str]:
-    """Return readable names for audit actors, hidden characters visible. Two queries."""
-    users = _ids(actors, "user:")
-    agents = _ids(actors, "agent:")
-    names = {
-        "system:whitelist": "a whitelist rule",
-        "system:clock": "the clock",
-        "system:integrity": "the integrity check",
-        "system:recovery": "recovery",
-    }
-    for user in User.objects.filter(pk__in=users, memberships__organization_id=organization_id).distinct():
-        names[f"user:{user.pk}"] = visible(str(user))
-    for agent in Agent.objects.filter(pk__in=agents, organization_id=organization_id):
-        names[f"agent:{agent.pk}"] = visible(agent.name)
-    return names
-
-
-def _ids(actors: set[str], prefix: str) -> list[UUID]:
-    return [UUID(actor.removeprefix(prefix)) for actor in actors if actor.startswith(prefix)]
 
 
 def _label(kind: str, facts: dict[str, Any]) -> str:

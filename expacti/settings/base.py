@@ -12,6 +12,8 @@ from expacti.env import Env
 
 env = Env()
 BASE_DIR = Path(__file__).resolve().parent.parent.parent
+# Where the embedded default keeps its databases and secrets.
+STATE_DIR = Path(env.text("EXPACTI_STATE_DIR", str(BASE_DIR / "var"))).resolve()
 VERSION = "0.1.0"
 SECURITY_CONTACT = env.text("EXPACTI_SECURITY_CONTACT", "mailto:security@expacti.example")
 
@@ -100,7 +102,7 @@ POOL_TIMEOUT_S = env.integer("EXPACTI_DATABASE_POOL_TIMEOUT_S", 10, low=1, high=
 
 
 def _database(url_name: str, owner_name: str, file: str) -> dict[str, Any]:
-    default = f"sqlite:///{BASE_DIR}/var/{file}"
+    default = f"sqlite:///{STATE_DIR}/{file}"
     name = owner_name if AS_OWNER and env.secret(owner_name, "-") != "-" else url_name
     database = env.database(name, default)
     if database["ENGINE"].endswith("sqlite3"):
@@ -264,6 +266,7 @@ STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
     "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
 }
+# Straight from the source tree; production collects them into STATIC_ROOT.
 WHITENOISE_USE_FINDERS = True
 
 LANGUAGE_CODE = "en"
