@@ -31,12 +31,12 @@ TABLE = {
 }
 
 
-@pytest.mark.parametrize(("role", "ability"), product(TABLE, Ability))
+@pytest.mark.parametrize(("role", "ability"), list(product(TABLE, Ability)))
 def test_role_table(role: str, ability: Ability) -> None:
     assert may(role, ability) is (ability in TABLE[role])
 
 
-@pytest.mark.parametrize(("role", "ability", "verified"), product(TABLE, Ability, (True, False)))
+@pytest.mark.parametrize(("role", "ability", "verified"), list(product(TABLE, Ability, (True, False))))
 def test_require_verified_is_the_table_and_the_second_factor(
     role: str, ability: Ability, verified: bool
 ) -> None:
