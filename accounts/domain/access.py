@@ -13,23 +13,6 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class Person:
-    """Who is signed in, as a page's frame names them."""
-
-    id: UUID
-    email: str
-    name: str
-
-
-@dataclass(frozen=True, slots=True)
-class Place:
-    """The organization of the session, as a page's frame names it."""
-
-    id: UUID
-    name: str
-
-
-@dataclass(frozen=True, slots=True)
 class Access:
     """A signed-in person inside one organization.
 
@@ -47,14 +30,6 @@ class Access:
     name: str
     organization_name: str
     time_zone: str = ""
-
-    @property
-    def user(self) -> Person:
-        return Person(self.user_id, self.email, self.name)
-
-    @property
-    def organization(self) -> Place:
-        return Place(self.organization_id, self.organization_name)
 
     @property
     def actor(self) -> str:

@@ -90,7 +90,12 @@ def make_cast(now: datetime) -> Cast:
         first=first,
         second=second,
         people=people,
-        memberships={row.user.name.lower(): row for row in Membership.objects.select_related("user")},
+        memberships={
+            row.user.name.lower(): row
+            for row in Membership.objects.filter(organization__in=(first, second)).select_related(
+                "user"
+            )
+        },
         agent=agent,
         key=created.row,
         key_text=created.text,

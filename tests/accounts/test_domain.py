@@ -36,7 +36,9 @@ def test_role_table(role: str, ability: Ability) -> None:
     assert may(role, ability) is (ability in TABLE[role])
 
 
-@pytest.mark.parametrize(("role", "ability", "verified"), list(product(TABLE, Ability, (True, False))))
+@pytest.mark.parametrize(
+    ("role", "ability", "verified"), list(product(TABLE, Ability, (True, False)))
+)
 def test_require_verified_is_the_table_and_the_second_factor(
     role: str, ability: Ability, verified: bool
 ) -> None:
@@ -123,7 +125,8 @@ def test_throttle_does_not_trust_a_clock_that_went_back() -> None:
 
 
 @pytest.mark.parametrize(
-    "spelling", ["alice@example.org", " Alice@Example.ORG ", "ａｌｉｃｅ@example.org", "ALICE@example.org"]  # noqa: RUF001
+    "spelling",
+    ["alice@example.org", " Alice@Example.ORG ", "ａｌｉｃｅ@example.org", "ALICE@example.org"],  # noqa: RUF001
 )
 def test_one_spelling_per_address(spelling: str) -> None:
     assert normalise_email(spelling) == "alice@example.org"

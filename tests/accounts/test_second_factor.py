@@ -43,12 +43,17 @@ def test_attack_40_a_code_counts_once(cast: Cast) -> None:
     later = NOW + timedelta(seconds=5)
     assert reason(verify(cast, code, later)) is Reason.REUSED
     # Nor the code before it, although its window is still open.
-    assert reason(verify(cast, cast.code("bob", NOW - timedelta(seconds=30)), NOW + timedelta(seconds=9)))
+    assert reason(
+        verify(cast, cast.code("bob", NOW - timedelta(seconds=30)), NOW + timedelta(seconds=9))
+    )
 
 
 def test_attack_40_outside_its_window(cast: Cast) -> None:
     for offset, at in ((-60, NOW), (60, NOW + timedelta(minutes=1))):
-        assert reason(verify(cast, cast.code("bob", at + timedelta(seconds=offset)), at)) is Reason.WRONG
+        assert (
+            reason(verify(cast, cast.code("bob", at + timedelta(seconds=offset)), at))
+            is Reason.WRONG
+        )
     at = NOW + timedelta(minutes=2)
     assert isinstance(verify(cast, cast.code("bob", at + timedelta(seconds=30)), at), Accepted)
 

@@ -93,7 +93,12 @@ def test_the_last_owner_stays(cast: Cast, now: datetime) -> None:
 
 
 def test_an_admin_cannot_make_themselves_owner(cast: Cast, now: datetime) -> None:
-    arguments = {"organization_id": cast.first.id, "actor": ACTOR, "actor_role": "admin", "now": now}
+    arguments = {
+        "organization_id": cast.first.id,
+        "actor": ACTOR,
+        "actor_role": "admin",
+        "now": now,
+    }
     dave, alice = cast.memberships["dave"].id, cast.memberships["alice"].id
     refused("role_required", services.change_role, membership_id=dave, role="owner", **arguments)
     refused("role_required", services.change_role, membership_id=alice, role="member", **arguments)
@@ -165,7 +170,12 @@ def test_keys(cast: Cast, now: datetime) -> None:
     record, _ = last(cast.first.id, "api_key.created")
     assert record["obj"] == f"key:{created.row.id}"
     assert created.text not in str(record)
-    revoke = {"organization_id": cast.first.id, "key_id": created.row.id, "actor": ACTOR, "now": now}
+    revoke = {
+        "organization_id": cast.first.id,
+        "key_id": created.row.id,
+        "actor": ACTOR,
+        "now": now,
+    }
     services.revoke_api_key(**revoke)
     services.revoke_api_key(**revoke)
     assert types(cast.first.id).count("api_key.revoked") == 1
@@ -223,7 +233,10 @@ def test_password_change_needs_the_old_one(cast: Cast, now: datetime) -> None:
         "now": now,
         "new": "a different long passphrase",
     }
-    assert refused("invalid", services.change_password, current="x", **change).errors[0].pointer == "/current"
+    assert (
+        refused("invalid", services.change_password, current="x", **change).errors[0].pointer
+        == "/current"
+    )
     services.change_password(current=PASSWORD, **change)
     row = User.objects.get(pk=cast.bob.id)
     assert row.check_password("a different long passphrase")
