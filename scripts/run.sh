@@ -6,6 +6,7 @@ bash scripts/setup.sh run
 python=.venv/bin/python
 port="${PORT:-8000}"
 state="${EXPACTI_STATE_DIR:-var}"
+mkdir -p staticfiles
 umask 077
 mkdir -p "$state/secrets"
 [ -s "$state/secrets/expacti_root_key" ] || "$python" -c 'import base64, secrets; print(base64.b64encode(secrets.token_bytes(32)).decode())' >"$state/secrets/expacti_root_key"

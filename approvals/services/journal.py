@@ -88,12 +88,14 @@ class _Journal:
         Raises:
             LostRace: the row has another version by now.
         """
+        # Sealing comes first: the update writes the seal.
+        events = self._sealed_events() if self._changed else self.events
         own = [self._update()] if self._changed else []
         with transaction.atomic():
             appended = append(
                 organization_id=self.row.organization_id,
                 now=self.now,
-                events=self._sealed_events() if own else self.events,
+                events=events,
                 writes=[*own, *writes],
             )
             if not appended:
