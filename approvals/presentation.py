@@ -13,12 +13,11 @@ from typing import Any
 from uuid import UUID
 
 from accounts.domain.access import Access
-from approvals.api.representation import count_approvals
 from approvals.domain.request import Wish
 from approvals.domain.states import State
 from approvals.domain.tally import Verdict
 from approvals.models import CommandRequest
-from approvals.selectors.commands import effective_state, summarize_history
+from approvals.selectors.commands import count_approvals, effective_state, summarize_history
 from approvals.selectors.integrity import policy_of
 from approvals.services.decide import own_command_problem
 from approvals.whitelist.domain.checks import dangerous_names

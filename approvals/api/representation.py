@@ -9,9 +9,8 @@ from django.conf import settings
 
 from approvals.domain.request import format_time
 from approvals.domain.states import State
-from approvals.domain.tally import Verdict
-from approvals.models import CommandRequest, Decision
-from approvals.selectors.commands import effective_state
+from approvals.models import CommandRequest
+from approvals.selectors.commands import count_approvals, effective_state
 
 
 def review_url(row: CommandRequest) -> str:
@@ -56,19 +55,6 @@ def represent_command(row: CommandRequest, *, now: datetime) -> dict[str, Any]:
         "result": _result(row),
         "server_time": format_time(now),
     }
-
-
-def count_approvals(row: CommandRequest) -> int:
-    """Return how many have approved, for display; what counts is counted from the log."""
-    if row.decided_by == "rule":
-        return 0
-    if "decisions" in getattr(row, "_prefetched_objects_cache", {}):
-        return sum(vote.verdict == Verdict.APPROVE for vote in row.decisions.all())
-    if row.version == 1:
-        return 0
-    return Decision.objects.filter(
-        organization_id=row.organization_id, command_id=row.pk, verdict=Verdict.APPROVE
-    ).count()
 
 
 def _time(moment: datetime | None) -> str | None:

@@ -11,7 +11,8 @@ from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.utils import timezone
 
 from approvals.domain.states import State
-from approvals.models import CommandRequest, CommandWord
+from approvals.domain.tally import Verdict
+from approvals.models import CommandRequest, CommandWord, Decision
 from core import search
 
 
@@ -131,3 +132,16 @@ def _state_filter(state: str, now: datetime) -> Q:
 def has_commands(organization_id: UUID) -> bool:
     """Tell whether the organization ever had a command."""
     return CommandRequest.objects.filter(organization_id=organization_id).exists()
+
+
+def count_approvals(row: CommandRequest) -> int:
+    """Return how many have approved, for display; what counts is counted from the log."""
+    if row.decided_by == "rule":
+        return 0
+    if "decisions" in getattr(row, "_prefetched_objects_cache", {}):
+        return sum(vote.verdict == Verdict.APPROVE for vote in row.decisions.all())
+    if row.version == 1:
+        return 0
+    return Decision.objects.filter(
+        organization_id=row.organization_id, command_id=row.pk, verdict=Verdict.APPROVE
+    ).count()
