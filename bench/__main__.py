@@ -7,7 +7,7 @@ import sys
 
 from bench import database
 
-PARTS = ("append",)
+PARTS = ("append", "whitelisted", "wake", "waiters")
 
 if __name__ == "__main__":
     wanted = sys.argv[1:] or PARTS

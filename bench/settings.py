@@ -1,6 +1,12 @@
-"""The tests' settings, with the packages that a Django user would pick instead."""
+"""The tests' settings, with the packages that a Django user would pick instead, and a plain view."""
 
-from expacti.settings.testing import *  # noqa: F403 - settings are built on settings
-from expacti.settings.testing import INSTALLED_APPS
+import os
+
+os.environ.setdefault("EXPACTI_OPEN_COMMANDS_MAX", "20000")
+os.environ.setdefault("EXPACTI_API_WAIT_MAX_S", "600")
+
+from expacti.settings.testing import *  # noqa: E402, F403 - settings are built on settings
+from expacti.settings.testing import INSTALLED_APPS  # noqa: E402
 
 INSTALLED_APPS += ["auditlog", "simple_history", "bench.rivals"]
+ROOT_URLCONF = "bench.urls"

@@ -1,3 +1,5 @@
+import importlib
+
 from django.apps import AppConfig
 from django.contrib.admin import apps as admin_apps
 
@@ -6,6 +8,10 @@ class ExpactiConfig(AppConfig):
     """The project itself: commands, checks, the schedule."""
 
     name = "expacti"
+
+    def ready(self) -> None:
+        """Register the system checks."""
+        importlib.import_module("expacti.checks")
 
 
 class ExpactiAdminConfig(admin_apps.AdminConfig):

@@ -15,6 +15,7 @@ from django.conf import settings
 from django.db import close_old_connections
 
 from approvals.schedule import PERIODIC
+from expacti.checks import AlreadyServing, claim_installation
 
 logger = logging.getLogger(__name__)
 
@@ -44,9 +45,15 @@ async def lifespan(_scope: dict[str, Any], receive: Any, send: Any) -> None:
     """Start the runner with the server, and end it with the server."""
     stop = asyncio.Event()
     task: asyncio.Task[None] | None = None
+    lock = None
     while True:
         message = await receive()
         if message["type"] == "lifespan.startup":
+            try:
+                lock = claim_installation()
+            except AlreadyServing as error:
+                await send({"type": "lifespan.startup.failed", "message": str(error)})
+                return
             if settings.IN_PROCESS_RUNNER:
                 task = asyncio.create_task(run_periodic(stop))
             await send({"type": "lifespan.startup.complete"})
@@ -54,5 +61,7 @@ async def lifespan(_scope: dict[str, Any], receive: Any, send: Any) -> None:
             stop.set()
             if task is not None:
                 await task
+            if lock is not None:
+                lock.close()
             await send({"type": "lifespan.shutdown.complete"})
             return

@@ -36,7 +36,7 @@ class _Administration(APIView):
 class RuleCollection(_Administration):
     """The rules in force."""
 
-    @extend_schema(responses=schemas.RulePage)
+    @extend_schema(operation_id="whitelist_rules_list", responses=schemas.RulePage)
     def get(self, request: Request) -> Response:
         """List the rules in force with the version and root that the audit log names."""
         ruleset, rules = _in_force(request.auth.organization_id)
@@ -100,7 +100,7 @@ class RuleSimulation(_Administration):
 class PolicyCollection(_Administration):
     """The policies."""
 
-    @extend_schema(responses=schemas.PolicyPage)
+    @extend_schema(operation_id="policies_list", responses=schemas.PolicyPage)
     def get(self, request: Request) -> Response:
         """List the policies in order."""
         rows = list_policies(request.auth.organization_id)

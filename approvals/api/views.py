@@ -86,6 +86,7 @@ class CommandCollection(_Commands):
         return Response(body, status=200 if submitted.repeated else 201)
 
     @extend_schema(
+        operation_id="commands_list",
         parameters=[OpenApiParameter(name) for name in ("state", "agent", "q", "since", "until", "cursor", "limit")],
         responses=schemas.CommandPage,
     )
