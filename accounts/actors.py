@@ -23,14 +23,10 @@ def name_actors(organization_id: UUID, actors: Iterable[str]) -> dict[str, str]:
     """
     wanted = set(actors)
     names = {actor: name for actor, name in SYSTEM.items() if actor in wanted}
-    people = User.objects.filter(
-        pk__in=_ids(wanted, "user:"), memberships__organization_id=organization_id
-    )
+    people = User.objects.filter(pk__in=_ids(wanted, "user:"), memberships__organization_id=organization_id)
     for user in people.distinct():
         names[f"user:{user.pk}"] = visible(str(user))
-    for agent in Agent.objects.filter(
-        pk__in=_ids(wanted, "agent:"), organization_id=organization_id
-    ):
+    for agent in Agent.objects.filter(pk__in=_ids(wanted, "agent:"), organization_id=organization_id):
         names[f"agent:{agent.pk}"] = visible(agent.name)
     return names
 

@@ -15,8 +15,8 @@ from django.utils import timezone
 from accounts import services
 from accounts.admin_support import OrganizationModelAdmin, admin_access
 from accounts.models import Agent, ApiKey, Membership, Organization
+from accounts.pages import login_steps
 from accounts.selectors import find_user_by_email, summarize_key
-from accounts.views.agents import login_steps
 from core.problems import FieldError, invalid
 
 if TYPE_CHECKING:
@@ -29,6 +29,8 @@ admin.site.unregister(Group)
 
 
 class MembershipForm(_MembershipModelForm):
+    """A person by address, who has an account, and their role."""
+
     email = forms.EmailField(required=False, help_text="Of an account that exists already.")
 
     class Meta:
@@ -38,6 +40,8 @@ class MembershipForm(_MembershipModelForm):
 
 @admin.register(Membership)
 class MembershipAdmin(OrganizationModelAdmin):
+    """Let people in, change roles, remove."""
+
     form = MembershipForm
     list_display = ("user", "address", "role", "created_at")
     list_filter = ("role",)
@@ -60,9 +64,7 @@ class MembershipAdmin(OrganizationModelAdmin):
     def address(self, obj: Membership) -> str:
         return obj.user.email or ""
 
-    def save_through_service(
-        self, request: HttpRequest, obj: Any, form: Any, *, change: bool
-    ) -> Membership:
+    def save_through_service(self, request: HttpRequest, obj: Any, form: Any, *, change: bool) -> Membership:
         access = admin_access(request)
         if change:
             return services.change_role(
@@ -104,6 +106,8 @@ class MembershipAdmin(OrganizationModelAdmin):
 
 @admin.register(Agent)
 class AgentAdmin(OrganizationModelAdmin):
+    """Make agents, switch them off."""
+
     list_display = ("name", "owner", "created_at", "disabled_at")
     search_fields = ("name",)
     list_select_related = ("owner",)
@@ -114,9 +118,7 @@ class AgentAdmin(OrganizationModelAdmin):
         """Return True for the list alone, where the actions are: an agent's name is in records."""
         return obj is None and super().has_change_permission(request, obj)
 
-    def save_through_service(
-        self, request: HttpRequest, obj: Any, form: Any, *, change: bool
-    ) -> Agent:
+    def save_through_service(self, request: HttpRequest, obj: Any, form: Any, *, change: bool) -> Agent:
         del obj, change
         access = admin_access(request)
         return services.create_agent(
@@ -145,6 +147,8 @@ class AgentAdmin(OrganizationModelAdmin):
 
 @admin.register(ApiKey)
 class ApiKeyAdmin(OrganizationModelAdmin):
+    """Make keys, shown once; revoke them."""
+
     list_display = ("prefix", "agent", "name", "status", "created_at", "expires_at", "last_used_at")
     list_select_related = ("agent",)
     fields = ("agent", "name", "expires_at")
@@ -158,9 +162,7 @@ class ApiKeyAdmin(OrganizationModelAdmin):
     def status(self, obj: ApiKey) -> str:
         return summarize_key(obj, timezone.now()).status
 
-    def save_through_service(
-        self, request: HttpRequest, obj: Any, form: Any, *, change: bool
-    ) -> ApiKey:
+    def save_through_service(self, request: HttpRequest, obj: Any, form: Any, *, change: bool) -> ApiKey:
         del change
         access = admin_access(request)
         created = services.create_api_key(
@@ -175,9 +177,7 @@ class ApiKeyAdmin(OrganizationModelAdmin):
         obj.shown_once = created
         return created.row
 
-    def response_add(
-        self, request: HttpRequest, obj: Any, post_url_continue: str | None = None
-    ) -> HttpResponse:
+    def response_add(self, request: HttpRequest, obj: Any, post_url_continue: str | None = None) -> HttpResponse:
         """Answer with the page that shows the key: not a message, which the session would keep."""
         del post_url_continue
         created: services.CreatedKey = obj.shown_once
@@ -208,6 +208,8 @@ class ApiKeyAdmin(OrganizationModelAdmin):
 
 @admin.register(Organization)
 class OrganizationAdmin(OrganizationModelAdmin):
+    """The own organization: its name and caps."""
+
     organization_path = "id"
     list_display = ("name", "slug", "max_ttl_s", "allow_unbound_names")
     fields = ("name", "slug", "max_ttl_s", "trusted_directories", "allow_unbound_names")
@@ -218,9 +220,7 @@ class OrganizationAdmin(OrganizationModelAdmin):
         del request
         return False
 
-    def save_through_service(
-        self, request: HttpRequest, obj: Any, form: Any, *, change: bool
-    ) -> Organization:
+    def save_through_service(self, request: HttpRequest, obj: Any, form: Any, *, change: bool) -> Organization:
         del obj, change
         access = admin_access(request)
         return services.change_organization(

@@ -42,9 +42,7 @@ class OrganizationModelAdmin(_ModelAdmin):
         rows = super().get_queryset(request)
         return rows.filter(**{self.organization_path: access.organization_id})
 
-    def save_through_service(
-        self, request: HttpRequest, obj: Any, form: Any, *, change: bool
-    ) -> Any:
+    def save_through_service(self, request: HttpRequest, obj: Any, form: Any, *, change: bool) -> Any:
         """Call the one service that writes this change, and return the row that it wrote."""
         raise NotImplementedError
 
@@ -62,9 +60,7 @@ class OrganizationModelAdmin(_ModelAdmin):
             return HttpResponseRedirect(request.get_full_path())
         return response
 
-    def act(
-        self, request: HttpRequest, rows: models.QuerySet[Any], do: Callable[[Any, Access], object]
-    ) -> int:
+    def act(self, request: HttpRequest, rows: models.QuerySet[Any], do: Callable[[Any, Access], object]) -> int:
         """Apply one service call to each selected row, all or none; return how many."""
         access = admin_access(request)
         try:
@@ -78,7 +74,7 @@ class OrganizationModelAdmin(_ModelAdmin):
         """Offer only what belongs to the organization."""
         access = admin_access(request)
         related = db_field.remote_field.model
-        names = {field.name for field in related._meta.get_fields()}  # noqa: SLF001 - Django's public-by-use API
+        names = {field.name for field in related._meta.get_fields()}
         if "organization" in names:
             kwargs["queryset"] = related.objects.filter(organization_id=access.organization_id)
         elif "memberships" in names:

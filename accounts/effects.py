@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
+from typing import Any
 from uuid import UUID
 
 from asgiref.sync import async_to_sync
@@ -25,7 +26,7 @@ def announce_session_end(user_id: UUID, organization_id: UUID | None = None) -> 
 
 
 def _send(user_id: UUID, organization_id: UUID | None) -> None:
-    layer = get_channel_layer()
+    layer: Any = get_channel_layer()  # type: ignore[no-untyped-call]  # channels has no annotations
     if layer is None:
         return
     organization = None if organization_id is None else str(organization_id)

@@ -10,15 +10,21 @@ NON_FIELD = "__all__"
 
 
 class SignInForm(forms.Form):
+    """The first step."""
+
     email = forms.CharField(max_length=254)
     password = forms.CharField(max_length=1_024, strip=False)
 
 
 class CodeForm(forms.Form):
+    """The second step: a code of either kind."""
+
     code = forms.CharField(max_length=32)
 
 
 class PasswordForm(forms.Form):
+    """The present password and, twice, the new one."""
+
     current = forms.CharField(max_length=1_024, strip=False)
     new = forms.CharField(max_length=1_024, strip=False)
     again = forms.CharField(max_length=1_024, strip=False)
@@ -31,11 +37,15 @@ class PasswordForm(forms.Form):
 
 
 class AgentForm(forms.Form):
+    """A new agent."""
+
     name = forms.CharField(max_length=80)
     description = forms.CharField(max_length=300, required=False)
 
 
 class KeyForm(forms.Form):
+    """A new key: a note, and for how many days (empty: for ever)."""
+
     EXPIRY_DAYS = ("30", "90", "365", "")
 
     name = forms.CharField(max_length=100, required=False)

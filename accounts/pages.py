@@ -7,6 +7,7 @@ from functools import wraps
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
+from django.conf import settings
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import redirect, render
 from django.urls import reverse
@@ -81,7 +82,7 @@ def refuse(request: HttpRequest, problem: Problem) -> HttpResponse:
         response = HttpResponse(problem.detail, status=problem.status, content_type=kind)
     elif "json" in request.headers.get("Accept", ""):
         response = problem_response(problem, getattr(request, "request_id", ""))
-    elif problem.status == 401:  # noqa: PLR2004 - HTTP's own number
+    elif problem.status == 401:
         response = sign_in_page(request, status=401, next_url=_own_url(request))
         # RFC 9110 wants a challenge with a 401; browsers show nothing for this one.
         response["WWW-Authenticate"] = 'FormBased realm="expacti"'
@@ -131,6 +132,14 @@ def client_address(request: HttpRequest) -> str:
     return str(request.META.get("REMOTE_ADDR") or "")
 
 
+def login_steps() -> list[dict[str, str]]:
+    """Return what to type where the agent runs; never with the key in it."""
+    return [
+        {"title": "Sign the agent in", "command": f"expacti login --url {settings.PUBLIC_URL}"},
+        {"title": "Try it", "command": "expacti run -- uname -a"},
+    ]
+
+
 def _own_url(request: HttpRequest) -> str:
     url = request.get_full_path() if request.method in SAFE_METHODS else ""
     return url if len(url) <= MAX_NEXT_CHARS else ""
@@ -144,7 +153,7 @@ def _must_enrol(request: HttpRequest) -> bool:
 
 
 def _denied_page(request: HttpRequest, problem: Problem) -> HttpResponse:
-    if problem.status == 404:  # noqa: PLR2004 - HTTP's own number
+    if problem.status == 404:
         return render(request, "404.html", {"problem": problem}, status=404)
     context: dict[str, Any] = {"problem": problem, "explanation": problem.detail}
     if problem.code == "second_factor_required":

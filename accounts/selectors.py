@@ -74,9 +74,7 @@ def list_log_organizations(user_id: UUID) -> list[UUID | None]:
 
     Somebody who belongs to no organization is recorded in the instance log.
     """
-    ids = Membership.objects.filter(user_id=user_id, removed_at=None).values_list(
-        "organization_id", flat=True
-    )
+    ids = Membership.objects.filter(user_id=user_id, removed_at=None).values_list("organization_id", flat=True)
     return [*sorted(ids)] or [None]
 
 
@@ -92,9 +90,7 @@ def find_first_organization(user_id: UUID) -> UUID | None:
 
 def find_membership(organization_id: UUID, user_id: UUID) -> Membership | None:
     """Return a person's membership that is not removed."""
-    return Membership.objects.filter(
-        organization_id=organization_id, user_id=user_id, removed_at=None
-    ).first()
+    return Membership.objects.filter(organization_id=organization_id, user_id=user_id, removed_at=None).first()
 
 
 def find_standing(organization_id: UUID, user_id: UUID, device_id: int | None) -> Any:
@@ -112,9 +108,7 @@ def find_standing(organization_id: UUID, user_id: UUID, device_id: int | None) -
             user__is_active=True,
         )
         .select_related("user", "organization")
-        .annotate(
-            device_confirmed=Exists(devices.filter(pk=device_id or 0)), enrolled=Exists(devices)
-        )
+        .annotate(device_confirmed=Exists(devices.filter(pk=device_id or 0)), enrolled=Exists(devices))
         .first()
     )
 
@@ -157,9 +151,7 @@ def get_agent(organization_id: UUID, agent_id: UUID, *, owner_id: UUID | None = 
     return agent
 
 
-def list_agents(
-    organization_id: UUID, *, now: datetime, owner_id: UUID | None = None
-) -> list[AgentSummary]:
+def list_agents(organization_id: UUID, *, now: datetime, owner_id: UUID | None = None) -> list[AgentSummary]:
     """Return the organization's agents by name; with `owner_id` only that person's."""
     rows = Agent.objects.filter(organization_id=organization_id).select_related("owner")
     if owner_id is not None:

@@ -65,7 +65,7 @@ class SessionAuthentication(BaseAuthentication):
     def authenticate(self, request: Request) -> tuple[Any, Access] | None:
         """Return the person's access as both user and credential; None without a session."""
         refuse_credential_in_url(request)
-        access: Access | None = getattr(request._request, "access", None)  # noqa: SLF001 - DRF's documented attribute
+        access: Access | None = getattr(request._request, "access", None)
         if access is None:
             return None
         _enforce_csrf(request)
@@ -127,8 +127,8 @@ def _refusal(code: str, detail: str) -> Problem:
 def _enforce_csrf(request: Request) -> None:
     # DRF exempts its views from the middleware's check; a session makes it necessary again.
     check = CSRFCheck(lambda _request: None)  # type: ignore[arg-type]
-    check.process_request(request._request)  # noqa: SLF001 - DRF's documented attribute
-    refused = check.process_view(request._request, lambda _request: None, (), {})  # type: ignore[arg-type,return-value]  # noqa: SLF001 - as above
+    check.process_request(request._request)
+    refused = check.process_view(request._request, lambda _request: None, (), {})  # type: ignore[arg-type,return-value]
     if refused is not None:
         detail = "Send the CSRF token of the page in X-CSRFToken."
         raise Problem(403, "csrf_failed", detail)

@@ -7,11 +7,15 @@ from enum import StrEnum
 
 
 class Method(StrEnum):
+    """By what somebody proves more than a password."""
+
     TOTP = "totp"
     BACKUP_CODE = "backup_code"
 
 
 class Reason(StrEnum):
+    """Why a factor did not count."""
+
     WRONG = "wrong"
     REUSED = "reused"
     LOCKED = "locked"

@@ -6,6 +6,8 @@ from enum import StrEnum
 
 
 class Role(StrEnum):
+    """What a person is in an organization."""
+
     OWNER = "owner"
     ADMIN = "admin"
     REVIEWER = "reviewer"
@@ -14,6 +16,8 @@ class Role(StrEnum):
 
 
 class Ability(StrEnum):
+    """What a role may include."""
+
     VIEW_QUEUE = "view_queue"
     DECIDE = "decide"
     ADMINISTER = "administer"

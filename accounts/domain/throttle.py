@@ -8,9 +8,7 @@ from datetime import datetime
 MAX_DOUBLINGS = 30
 
 
-def retry_after_s(
-    failures: int, last_failure: datetime | None, *, now: datetime, factor_s: int, limit_s: int
-) -> int:
+def retry_after_s(failures: int, last_failure: datetime | None, *, now: datetime, factor_s: int, limit_s: int) -> int:
     """Return the whole seconds until the next attempt counts; 0 when it may be made now."""
     if failures <= 0 or last_failure is None:
         return 0

@@ -45,9 +45,7 @@ class Membership(models.Model):
     """A person's place in an organization."""
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
-    organization = models.ForeignKey(
-        Organization, on_delete=models.PROTECT, related_name="memberships"
-    )
+    organization = models.ForeignKey(Organization, on_delete=models.PROTECT, related_name="memberships")
     user = models.ForeignKey(User, on_delete=models.PROTECT, related_name="memberships")
     role = models.CharField(max_length=16, choices=[(role.value, role.value) for role in Role])
     created_at = models.DateTimeField()

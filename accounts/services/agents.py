@@ -31,7 +31,7 @@ class CreatedKey:
 
 
 @transaction.atomic
-def create_agent(  # noqa: PLR0913 - a row's columns and who makes it
+def create_agent(
     *,
     organization_id: UUID,
     name: str,
@@ -78,9 +78,9 @@ def disable_agent(*, organization_id: UUID, agent_id: UUID, actor: str, now: dat
     Raises:
         Problem: 404.
     """
-    changed = Agent.objects.filter(
-        organization_id=organization_id, pk=agent_id, disabled_at=None
-    ).update(disabled_at=now)
+    changed = Agent.objects.filter(organization_id=organization_id, pk=agent_id, disabled_at=None).update(
+        disabled_at=now
+    )
     agent = Agent.objects.filter(organization_id=organization_id, pk=agent_id).first()
     if agent is None:
         raise not_found()
@@ -91,7 +91,7 @@ def disable_agent(*, organization_id: UUID, agent_id: UUID, actor: str, now: dat
 
 
 @transaction.atomic
-def create_api_key(  # noqa: PLR0913 - a row's columns and who makes it
+def create_api_key(
     *,
     organization_id: UUID,
     agent_id: UUID,
@@ -106,11 +106,7 @@ def create_api_key(  # noqa: PLR0913 - a row's columns and who makes it
     Raises:
         Problem: 404; 409 `agent_disabled`; 422 for an expiry in the past.
     """
-    agent = (
-        Agent.objects.select_for_update()
-        .filter(organization_id=organization_id, pk=agent_id)
-        .first()
-    )
+    agent = Agent.objects.select_for_update().filter(organization_id=organization_id, pk=agent_id).first()
     if agent is None:
         raise not_found()
     if agent.disabled_at is not None:

@@ -49,9 +49,7 @@ def use_backup_code(*, user_id: UUID, code: str, address: str, now: datetime) ->
         event = failure_event(device, Method.BACKUP_CODE, reason, address)
         append_for_person(user_id, [event], now=now)
         return Rejected(reason, wait_s(device, now))
-    TotpDevice.objects.filter(pk=device.pk).update(
-        throttling_failure_count=0, throttling_failure_timestamp=None
-    )
+    TotpDevice.objects.filter(pk=device.pk).update(throttling_failure_count=0, throttling_failure_timestamp=None)
     left = BackupCode.objects.filter(user_id=user_id, used_at=None).count()
     event = person_event("backup_code.used", user_id, facts={"left": left}, payload=client(address))
     append_for_person(user_id, [event], now=now)

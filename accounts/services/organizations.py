@@ -21,9 +21,7 @@ SETTING_FACTS = ("max_ttl_s", "trusted_directories", "allow_unbound_names")
 
 
 @transaction.atomic
-def create_organization(
-    *, name: str, slug: str, owner: User, actor: str, now: datetime
-) -> Organization:
+def create_organization(*, name: str, slug: str, owner: User, actor: str, now: datetime) -> Organization:
     """Make an organization with its log and its first owner.
 
     Raises:
@@ -57,9 +55,7 @@ def change_organization(
     """
     row = Organization.objects.select_for_update().get(pk=organization_id)
     changed = {
-        name: value
-        for name, value in changes.items()
-        if name in ORGANIZATION_SETTINGS and getattr(row, name) != value
+        name: value for name, value in changes.items() if name in ORGANIZATION_SETTINGS and getattr(row, name) != value
     }
     if not changed:
         return row
@@ -78,7 +74,7 @@ def change_organization(
 
 
 @transaction.atomic
-def add_membership(  # noqa: PLR0913 - the actor's role limits what may be given
+def add_membership(
     *, organization_id: UUID, user: User, role: str, actor: str, actor_role: str, now: datetime
 ) -> Membership:
     """Let a person into an organization.
@@ -97,15 +93,13 @@ def add_membership(  # noqa: PLR0913 - the actor's role limits what may be given
         detail = "This person belongs to the organization already."
         raise invalid(FieldError("/user", "member_already", detail)) from error
     payload = {"email": user.email or "", "name": user.name}
-    event = _membership_event(
-        "membership.added", membership, actor, facts={"role": role}, payload=payload
-    )
+    event = _membership_event("membership.added", membership, actor, facts={"role": role}, payload=payload)
     append(organization_id=organization_id, now=now, events=[event])
     return membership
 
 
 @transaction.atomic
-def change_role(  # noqa: PLR0913 - the actor's role limits what may be given
+def change_role(
     *,
     organization_id: UUID,
     membership_id: UUID,
@@ -129,9 +123,7 @@ def change_role(  # noqa: PLR0913 - the actor's role limits what may be given
         _check_not_last_owner(organization_id, row)
     row.role = role
     row.save(update_fields=["role"])
-    event = _membership_event(
-        "membership.role_changed", row, actor, facts={"from": old, "role": role}
-    )
+    event = _membership_event("membership.role_changed", row, actor, facts={"from": old, "role": role})
     append(organization_id=organization_id, now=now, events=[event])
     return row
 
@@ -168,9 +160,7 @@ def remove_membership(
 def _lock_membership(organization_id: UUID, membership_id: UUID) -> Membership:
     # The organization's row first: two owners who remove each other are decided one by one.
     Organization.objects.select_for_update().only("id").get(pk=organization_id)
-    row = Membership.objects.filter(
-        organization_id=organization_id, pk=membership_id, removed_at=None
-    ).first()
+    row = Membership.objects.filter(organization_id=organization_id, pk=membership_id, removed_at=None).first()
     if row is None:
         raise not_found()
     return row

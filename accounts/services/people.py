@@ -50,9 +50,7 @@ def create_user(*, email: str, password: str, name: str = "", actor: str, now: d
 
 
 @transaction.atomic
-def change_password(  # noqa: PLR0913 - what changes, who asks, from where
-    *, user: User, current: str, new: str, actor: str, address: str, now: datetime
-) -> User:
+def change_password(*, user: User, current: str, new: str, actor: str, address: str, now: datetime) -> User:
     """Set a new password and end every session made before; return the fresh row.
 
     Raises:

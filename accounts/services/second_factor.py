@@ -47,7 +47,7 @@ def begin_totp_enrolment(*, user_id: UUID, fresh: bool) -> TotpDevice:
 
 
 @transaction.atomic
-def confirm_totp(  # noqa: PLR0913 - the code, for whom, from where
+def confirm_totp(
     *, user_id: UUID, device_id: int, code: str, fresh: bool, address: str, now: datetime
 ) -> FactorOutcome:
     """Turn a pending device on with its first code. It takes the place of any other device.

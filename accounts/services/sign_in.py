@@ -20,16 +20,12 @@ EMAIL_CHARS = 254
 
 
 @transaction.atomic
-def record_sign_in(
-    *, user_id: UUID, organization_id: UUID, method: str, address: str, now: datetime
-) -> None:
+def record_sign_in(*, user_id: UUID, organization_id: UUID, method: str, address: str, now: datetime) -> None:
     """Record that a session began in an organization. `method`: password, totp, backup_code.
 
     Only that organization's log: the person's other organizations learn nothing of it.
     """
-    event = person_event(
-        "sign_in.succeeded", user_id, facts={"method": method}, payload=client(address)
-    )
+    event = person_event("sign_in.succeeded", user_id, facts={"method": method}, payload=client(address))
     append(organization_id=organization_id, now=now, events=[event])
 
 
@@ -44,10 +40,7 @@ def record_sign_in_failure(*, email: str, address: str, locked: bool, now: datet
     kinds = ["sign_in.failed", "sign_in.locked"] if locked else ["sign_in.failed"]
     user = find_user_by_email(email)
     if user is None:
-        events = [
-            Event(type=kind, obj="anonymous:", actor="anonymous:", payload=payload)
-            for kind in kinds
-        ]
+        events = [Event(type=kind, obj="anonymous:", actor="anonymous:", payload=payload) for kind in kinds]
         append(organization_id=None, now=now, events=events)
         return
     events = [person_event(kind, user.id, actor="anonymous:", payload=payload) for kind in kinds]
@@ -63,7 +56,7 @@ def sign_out(*, user_id: UUID, organization_id: UUID, now: datetime) -> None:
 
 
 @transaction.atomic
-def switch_organization(  # noqa: PLR0913 - both ends of the switch, and what the session proved
+def switch_organization(
     *,
     user_id: UUID,
     from_organization_id: UUID,

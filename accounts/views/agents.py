@@ -5,7 +5,6 @@ from __future__ import annotations
 from datetime import timedelta
 from uuid import UUID
 
-from django.conf import settings
 from django.contrib import messages
 from django.http import HttpResponse
 from django.shortcuts import redirect, render
@@ -17,7 +16,7 @@ from accounts.domain.access import Access
 from accounts.domain.roles import Ability, Role
 from accounts.forms import AgentForm, KeyForm, add_problem
 from accounts.models import Agent, User
-from accounts.pages import PageRequest, page
+from accounts.pages import PageRequest, login_steps, page
 from accounts.selectors import get_agent, get_key, list_agents, list_keys, summarize_key
 from core.problems import Problem, not_found
 
@@ -25,7 +24,7 @@ from core.problems import Problem, not_found
 @page(ability=Ability.VIEW_QUEUE)
 @require_safe
 def agents(request: PageRequest) -> HttpResponse:
-    """The organization's agents; a member's own."""
+    """List the organization's agents; for a member, their own."""
     access = request.access
     rows = list_agents(access.organization_id, now=timezone.now(), owner_id=_only_own(access))
     return render(request, "agents/list.html", {"agents": rows})
@@ -112,21 +111,11 @@ def key_revoke(request: PageRequest, agent_id: UUID, key_id: UUID) -> HttpRespon
     return redirect("agent-detail", agent_id)
 
 
-def login_steps() -> list[dict[str, str]]:
-    """Return what to type where the agent runs; never with the key in it."""
-    return [
-        {"title": "Sign the agent in", "command": f"expacti login --url {settings.PUBLIC_URL}"},
-        {"title": "Try it", "command": "expacti run -- uname -a"},
-    ]
-
-
 def _only_own(access: Access) -> UUID | None:
     return access.user_id if access.role == Role.MEMBER else None
 
 
-def _detail_page(
-    request: PageRequest, agent: Agent, form: KeyForm, status: int = 200
-) -> HttpResponse:
+def _detail_page(request: PageRequest, agent: Agent, form: KeyForm, status: int = 200) -> HttpResponse:
     now = timezone.now()
     rows = list_keys(request.access.organization_id, agent_id=agent.id)
     context = {

@@ -167,18 +167,12 @@ def _change_password(request: PageRequest, form: PasswordForm) -> bool:
 
 def _show_new_codes(request: PageRequest) -> HttpResponse:
     access = request.access
-    codes = services.create_backup_codes(
-        user_id=access.user_id, actor=access.actor, now=timezone.now()
-    )
+    codes = services.create_backup_codes(user_id=access.user_id, actor=access.actor, now=timezone.now())
     return render(request, "accounts/backup_codes.html", {"codes": codes})
 
 
-def _enrol_page(
-    request: PageRequest, device: TotpDevice, form: CodeForm, status: int = 200
-) -> HttpResponse:
-    uri = totp.provisioning_uri(
-        device.seed, account=request.access.email, issuer=settings.OTP_TOTP_ISSUER
-    )
+def _enrol_page(request: PageRequest, device: TotpDevice, form: CodeForm, status: int = 200) -> HttpResponse:
+    uri = totp.provisioning_uri(device.seed, account=request.access.email, issuer=settings.OTP_TOTP_ISSUER)
     context = {
         "form": form,
         "qr_data_uri": segno.make(uri, micro=False).svg_data_uri(scale=4, border=2),

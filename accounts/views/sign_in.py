@@ -36,7 +36,7 @@ TOO_MANY = "Too many wrong attempts. Wait a little, then try again."
 @sensitive_post_parameters("password")
 @require_http_methods(["GET", "HEAD", "POST"])
 def sign_in(request: HttpRequest) -> HttpResponse:
-    """The password. Right or wrong, nothing tells whether the address has an account."""
+    """Take the password. Right or wrong, nothing tells whether the address has an account."""
     if request.method != "POST":
         if _access(request) is not None:
             return redirect(safe_next(request) or HOME)
@@ -50,16 +50,14 @@ def sign_in(request: HttpRequest) -> HttpResponse:
     user = authenticate(request, email=email, password=form.cleaned_data["password"])
     if user is None:
         locked = bool(getattr(request, "axes_locked_out", False))
-        services.record_sign_in_failure(
-            email=email, address=client_address(request), locked=locked, now=now
-        )
+        services.record_sign_in_failure(email=email, address=client_address(request), locked=locked, now=now)
         return locked_out(request) if locked else _wrong(request, form)
     return _after_password(request, user, now)
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
 def verify(request: HttpRequest) -> HttpResponse:
-    """The second factor: to finish signing in, or again before it is changed."""
+    """Take the second factor: to finish signing in, or again before it is changed."""
     now = timezone.now()
     user = sessions.half_signed_in(request, now=now)
     access = _access(request) if user is None else None
@@ -92,9 +90,7 @@ def sign_out(request: HttpRequest) -> HttpResponse:
     return redirect("sign-in")
 
 
-def locked_out(
-    request: HttpRequest, _original: Any = None, _credentials: Any = None
-) -> HttpResponse:
+def locked_out(request: HttpRequest, _original: Any = None, _credentials: Any = None) -> HttpResponse:
     """Answer while an account is locked for an address, existing or not. django-axes calls it too."""
     wait = timedelta(hours=float(settings.AXES_COOLOFF_TIME))
     minutes = round(wait.total_seconds() / 60)
@@ -117,9 +113,7 @@ def _after_password(request: HttpRequest, user: User, now: datetime) -> HttpResp
     return redirect(f"{reverse('sign-in-verify')}{query}")
 
 
-def _finish(
-    request: HttpRequest, user: User, factor: Accepted | None, now: datetime
-) -> HttpResponse:
+def _finish(request: HttpRequest, user: User, factor: Accepted | None, now: datetime) -> HttpResponse:
     target = safe_next(request)
     organization_id = find_first_organization(user.pk)
     if organization_id is None:
@@ -140,9 +134,7 @@ def _finish(
 
 def _check_code(request: HttpRequest, user_id: Any, form: CodeForm, now: datetime) -> FactorOutcome:
     check = services.use_backup_code if _method(request) == "backup" else services.verify_totp
-    return check(
-        user_id=user_id, code=form.cleaned_data["code"], address=client_address(request), now=now
-    )
+    return check(user_id=user_id, code=form.cleaned_data["code"], address=client_address(request), now=now)
 
 
 def _method(request: HttpRequest) -> str:

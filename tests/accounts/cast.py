@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
+from django.conf import settings
 from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_KEY
 from django.test import Client
 from django.utils import timezone
@@ -92,9 +93,7 @@ def make_cast(now: datetime) -> Cast:
         people=people,
         memberships={
             row.user.name.lower(): row
-            for row in Membership.objects.filter(organization__in=(first, second)).select_related(
-                "user"
-            )
+            for row in Membership.objects.filter(organization__in=(first, second)).select_related("user")
         },
         agent=agent,
         key=created.row,
@@ -132,15 +131,11 @@ def enter(client: Client, user: User, organization: Organization, *, verified: b
         session[sessions.FACTOR] = Method.TOTP.value
         session[sessions.VERIFIED_AT] = now.isoformat()
     session.save()
-    client.cookies["expacti_session"] = session.session_key
+    client.cookies[settings.SESSION_COOKIE_NAME] = session.session_key
 
 
-def _agent(
-    organization: Organization, owner: User, name: str, now: datetime
-) -> tuple[Agent, services.CreatedKey]:
-    agent = services.create_agent(
-        organization_id=organization.id, name=name, owner=owner, actor=ACTOR, now=now
-    )
+def _agent(organization: Organization, owner: User, name: str, now: datetime) -> tuple[Agent, services.CreatedKey]:
+    agent = services.create_agent(organization_id=organization.id, name=name, owner=owner, actor=ACTOR, now=now)
     created = services.create_api_key(
         organization_id=organization.id,
         agent_id=agent.id,

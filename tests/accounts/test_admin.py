@@ -133,9 +133,7 @@ def test_an_admin_cannot_raise_themselves_nor_end_the_owner(cast: Cast) -> None:
     owner = cast.client("alice")
     owner.post(admin("membership"), {"action": "remove", "_selected_action": [str(alice.pk)]})
     assert types(cast.first.id) == before
-    roles = dict(
-        Membership.objects.filter(organization=cast.first).values_list("user__name", "role")
-    )
+    roles = dict(Membership.objects.filter(organization=cast.first).values_list("user__name", "role"))
     assert (roles["Dave"], roles["Alice"]) == ("admin", "owner")
 
 

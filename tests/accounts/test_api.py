@@ -42,17 +42,13 @@ def test_a_key_costs_one_query(cast: Cast, django_assert_num_queries: Any) -> No
 
 
 @pytest.mark.parametrize("header", ["", "Bearer", "Bearer ", "Basic Zm9v", "Bearer x y", "exp_x"])
-def test_attack_47_noise_costs_no_query(
-    cast: Cast, header: str, django_assert_num_queries: Any
-) -> None:
+def test_attack_47_noise_costs_no_query(cast: Cast, header: str, django_assert_num_queries: Any) -> None:
     with django_assert_num_queries(0):
         answer = Client().get(AGENT, headers={"Authorization": header})
     assert (answer.status_code, answer.json()["code"]) == (401, "key_invalid")
 
 
-def test_attack_47_wrong_checksum_costs_no_query(
-    cast: Cast, django_assert_num_queries: Any
-) -> None:
+def test_attack_47_wrong_checksum_costs_no_query(cast: Cast, django_assert_num_queries: Any) -> None:
     last = "0" if cast.key_text[-1] != "0" else "1"
     with django_assert_num_queries(0):
         answer = call(cast.key_text[:-1] + last)

@@ -101,9 +101,7 @@ def test_a_member_sees_only_their_own_agents(cast: Cast) -> None:
     mallory = cast.client("mallory")
     assert mallory.get("/agents/").context["agents"] == []
     assert mallory.get(f"/agents/{cast.agent.id}/").status_code == 404
-    assert [row.name for row in cast.client("bob").get("/agents/").context["agents"]] == [
-        "deploy-bot"
-    ]
+    assert [row.name for row in cast.client("bob").get("/agents/").context["agents"]] == ["deploy-bot"]
 
 
 @pytest.mark.parametrize(("name", "queries"), [("bob", 3), ("mallory", 3)])

@@ -43,17 +43,12 @@ def test_attack_40_a_code_counts_once(cast: Cast) -> None:
     later = NOW + timedelta(seconds=5)
     assert reason(verify(cast, code, later)) is Reason.REUSED
     # Nor the code before it, although its window is still open.
-    assert reason(
-        verify(cast, cast.code("bob", NOW - timedelta(seconds=30)), NOW + timedelta(seconds=9))
-    )
+    assert reason(verify(cast, cast.code("bob", NOW - timedelta(seconds=30)), NOW + timedelta(seconds=9)))
 
 
 def test_attack_40_outside_its_window(cast: Cast) -> None:
     for offset, at in ((-60, NOW), (60, NOW + timedelta(minutes=1))):
-        assert (
-            reason(verify(cast, cast.code("bob", at + timedelta(seconds=offset)), at))
-            is Reason.WRONG
-        )
+        assert reason(verify(cast, cast.code("bob", at + timedelta(seconds=offset)), at)) is Reason.WRONG
     at = NOW + timedelta(minutes=2)
     assert isinstance(verify(cast, cast.code("bob", at + timedelta(seconds=30)), at), Accepted)
 
@@ -75,9 +70,7 @@ def test_attack_40_guessing_is_locked(cast: Cast) -> None:
 
 
 def test_attack_40_the_lock_has_a_limit_and_holds_at_it(cast: Cast) -> None:
-    TotpDevice.objects.filter(user=cast.bob).update(
-        throttling_failure_count=500, throttling_failure_timestamp=NOW
-    )
+    TotpDevice.objects.filter(user=cast.bob).update(throttling_failure_count=500, throttling_failure_timestamp=NOW)
     almost = NOW + timedelta(seconds=3599)
     assert reason(verify(cast, cast.code("bob", almost), almost)) is Reason.LOCKED
     after = NOW + timedelta(seconds=3600)
@@ -89,16 +82,14 @@ def test_attack_40_a_stale_read_spends_nothing_twice(cast: Cast) -> None:
     code = cast.code("bob", NOW)
     first = TotpDevice.objects.get(user=cast.bob)
     second = TotpDevice.objects.get(user=cast.bob)
-    assert isinstance(second_factor._try_code(first, code, NOW), Accepted)  # noqa: SLF001
-    assert reason(second_factor._try_code(second, code, NOW)) is Reason.REUSED  # noqa: SLF001
+    assert isinstance(second_factor._try_code(first, code, NOW), Accepted)
+    assert reason(second_factor._try_code(second, code, NOW)) is Reason.REUSED
 
 
 @pytest.mark.postgres
 @pytest.mark.skipif(connection.vendor != "postgresql", reason="SQLite has one writer")
 @pytest.mark.parametrize("right", [True, False])
-def test_attack_40_41_under_concurrency(
-    django_db_setup: None, django_db_blocker: Any, right: bool
-) -> None:
+def test_attack_40_41_under_concurrency(django_db_setup: None, django_db_blocker: Any, right: bool) -> None:
     with django_db_blocker.unblock():
         cast = make_cast_apart()
         codes = services.create_backup_codes(user_id=cast.bob.id, actor="system:test", now=NOW)
@@ -115,10 +106,10 @@ def test_attack_40_41_under_concurrency(
 
 def make_cast_apart() -> Cast:
     """Make the cast outside a test's transaction, once per database."""
-    from accounts.models import User  # noqa: PLC0415 - only here
+    from accounts.models import User
 
     User.objects.filter(email__endswith="@example.org").update(email=None)
-    from accounts.models import Organization  # noqa: PLC0415 - only here
+    from accounts.models import Organization
 
     for row in Organization.objects.filter(slug__in=("alices", "charlies")):
         row.slug = f"past-{row.id.hex}"
@@ -174,9 +165,7 @@ def test_attack_41_a_backup_code_counts_once(cast: Cast) -> None:
     # Another person's code is worth nothing.
     services.create_backup_codes(user_id=cast.dave.id, actor="system:test", now=NOW)
     later = NOW + timedelta(minutes=1)
-    outcome = services.use_backup_code(
-        user_id=cast.dave.id, code=codes[1], address=ADDRESS, now=later
-    )
+    outcome = services.use_backup_code(user_id=cast.dave.id, code=codes[1], address=ADDRESS, now=later)
     assert reason(outcome) is Reason.WRONG
 
 
@@ -202,9 +191,7 @@ def test_wrong_backup_codes_and_wrong_totp_codes_share_one_lock(cast: Cast) -> N
 
 def test_backup_codes_without_a_device_are_worth_nothing(cast: Cast) -> None:
     codes = services.create_backup_codes(user_id=cast.mallory.id, actor="system:test", now=NOW)
-    outcome = services.use_backup_code(
-        user_id=cast.mallory.id, code=codes[0], address=ADDRESS, now=NOW
-    )
+    outcome = services.use_backup_code(user_id=cast.mallory.id, code=codes[0], address=ADDRESS, now=NOW)
     assert reason(outcome) is Reason.NOT_ENROLLED
 
 
@@ -226,9 +213,7 @@ def test_a_stolen_session_cannot_replace_the_device(cast: Cast) -> None:
     assert refusal.value.code == "second_factor_required"
     device = services.begin_totp_enrolment(user_id=cast.bob.id, fresh=True)
     with pytest.raises(Problem):
-        services.confirm_totp(
-            user_id=cast.bob.id, device_id=device.pk, code="1", fresh=False, address="", now=NOW
-        )
+        services.confirm_totp(user_id=cast.bob.id, device_id=device.pk, code="1", fresh=False, address="", now=NOW)
 
 
 def test_replacing_leaves_one_device_and_says_so(cast: Cast) -> None:

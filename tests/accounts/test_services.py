@@ -58,9 +58,9 @@ def test_names_and_addresses_are_in_payloads_only(cast: Cast) -> None:
 
 
 def test_an_address_has_one_account_however_it_is_spelled(cast: Cast, now: datetime) -> None:
-    assert find_user_by_email(" ＡLICE@Example.org") == cast.alice  # noqa: RUF001
+    assert find_user_by_email(" ＡLICE@Example.org") == cast.alice
     arguments = {"password": PASSWORD, "actor": ACTOR, "now": now}
-    taken = refused("invalid", services.create_user, email="ＡLICE@example.org", **arguments)  # noqa: RUF001
+    taken = refused("invalid", services.create_user, email="ＡLICE@example.org", **arguments)
     assert taken.errors[0].code == "taken"
     refused("invalid", services.create_user, email="alice", **arguments)
     arguments["password"] = "password1234"
@@ -182,9 +182,7 @@ def test_keys(cast: Cast, now: datetime) -> None:
     refused("not_found", services.revoke_api_key, **{**revoke, "organization_id": cast.second.id})
 
 
-def test_key_use_is_noted_now_and_then(
-    cast: Cast, now: datetime, django_assert_num_queries: Any
-) -> None:
+def test_key_use_is_noted_now_and_then(cast: Cast, now: datetime, django_assert_num_queries: Any) -> None:
     services.touch_key_use(key=cast.key, now=now)
     cast.key.refresh_from_db()
     assert cast.key.last_used_at == now
@@ -219,9 +217,7 @@ def test_somebody_in_two_organizations_is_recorded_in_both(cast: Cast, now: date
     services.create_backup_codes(user_id=cast.bob.id, actor=f"user:{cast.bob.id}", now=now)
     assert types(cast.first.id)[-1] == types(cast.second.id)[-1] == "backup_codes.created"
     # Which organization somebody signs in to is no other organization's business.
-    services.record_sign_in(
-        user_id=cast.bob.id, organization_id=cast.second.id, method="totp", address="", now=now
-    )
+    services.record_sign_in(user_id=cast.bob.id, organization_id=cast.second.id, method="totp", address="", now=now)
     assert "sign_in.succeeded" not in types(cast.first.id)
 
 
@@ -233,10 +229,7 @@ def test_password_change_needs_the_old_one(cast: Cast, now: datetime) -> None:
         "now": now,
         "new": "a different long passphrase",
     }
-    assert (
-        refused("invalid", services.change_password, current="x", **change).errors[0].pointer
-        == "/current"
-    )
+    assert refused("invalid", services.change_password, current="x", **change).errors[0].pointer == "/current"
     services.change_password(current=PASSWORD, **change)
     row = User.objects.get(pk=cast.bob.id)
     assert row.check_password("a different long passphrase")
@@ -244,17 +237,13 @@ def test_password_change_needs_the_old_one(cast: Cast, now: datetime) -> None:
     assert types(cast.first.id)[-2:] == ["password.changed", "session.ended"]
 
 
-def test_a_failed_append_fails_the_action(
-    cast: Cast, now: datetime, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_failed_append_fails_the_action(cast: Cast, now: datetime, monkeypatch: pytest.MonkeyPatch) -> None:
     def broken(**_arguments: Any) -> None:
         raise OSError
 
     monkeypatch.setattr("accounts.services.agents.append", broken)
     with pytest.raises(OSError):  # noqa: PT011 - only ours can be raised
-        services.disable_agent(
-            organization_id=cast.first.id, agent_id=cast.agent.id, actor=ACTOR, now=now
-        )
+        services.disable_agent(organization_id=cast.first.id, agent_id=cast.agent.id, actor=ACTOR, now=now)
     assert Agent.objects.get(pk=cast.agent.id).disabled_at is None
 
 

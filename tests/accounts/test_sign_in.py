@@ -82,9 +82,7 @@ def test_a_half_session_ends_with_a_new_password(cast: Cast) -> None:
 
 
 def test_a_backup_code_signs_in_once(cast: Cast) -> None:
-    codes = services.create_backup_codes(
-        user_id=cast.bob.id, actor="system:test", now=timezone.now()
-    )
+    codes = services.create_backup_codes(user_id=cast.bob.id, actor="system:test", now=timezone.now())
     for expected in (302, 401):
         client = Client()
         password(client, "bob@example.org")
@@ -118,17 +116,13 @@ def test_attack_45_the_answers_do_not_tell_who_has_an_account(cast: Cast) -> Non
     assert unknown.headers.keys() == known.headers.keys()
 
 
-def test_attack_45_unknown_accounts_cost_as_many_hashes(
-    cast: Cast, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_attack_45_unknown_accounts_cost_as_many_hashes(cast: Cast, monkeypatch: pytest.MonkeyPatch) -> None:
     """Time, counted in what takes it: runs of bcrypt. A clock would make a test that fails by chance."""
-    from tests.hashers import QuickBCryptSHA256PasswordHasher as Hasher  # noqa: PLC0415 - patched
+    from tests.hashers import QuickBCryptSHA256PasswordHasher as Hasher
 
     runs: list[str] = []
     encode = Hasher.encode
-    monkeypatch.setattr(
-        Hasher, "encode", lambda self, *given: runs.append("run") or encode(self, *given)
-    )
+    monkeypatch.setattr(Hasher, "encode", lambda self, *given: runs.append("run") or encode(self, *given))
     counts = {}
     cast.erin.set_unusable_password()
     cast.erin.save()
@@ -229,16 +223,12 @@ def test_attack_46_signing_out_kills_the_session(cast: Cast) -> None:
     assert last(cast.first.id, "session.ended")[0]["facts"]["reason"] == "signed_out"
 
 
-def test_attack_46_a_password_change_kills_the_others(
-    cast: Cast, django_capture_on_commit_callbacks: Any
-) -> None:
+def test_attack_46_a_password_change_kills_the_others(cast: Cast, django_capture_on_commit_callbacks: Any) -> None:
     mine, other = cast.client("bob"), cast.client("bob")
     stale = other.session
     new = "a different long passphrase"
     with django_capture_on_commit_callbacks() as callbacks:
-        answer = mine.post(
-            "/account/security/password/", {"current": PASSWORD, "new": new, "again": new}
-        )
+        answer = mine.post("/account/security/password/", {"current": PASSWORD, "new": new, "again": new})
     assert answer.status_code == 302
     assert len(callbacks) == 1
     assert mine.get("/agents/").status_code == 200
