@@ -26,6 +26,7 @@ else:
     _RuleModelForm = forms.ModelForm
 
 KINDS = (("argv_glob", "Words with wildcards"), ("exact", "Exactly this text"))
+SHOWN = ("pattern", "effect", "kind", "reason", "scope", "examples", "created_at", "version_added")
 EFFECTS = (("allow", "Allow without a human"), ("deny", "Deny at once"))
 
 
@@ -207,7 +208,7 @@ class WhitelistRuleAdmin(OrganizationModelAdmin):
 
     def get_form(self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any) -> Any:  # noqa: FBT001, FBT002 - Django's signature
         """Offer the organization's own agents."""
-        form = super().get_form(request, obj, change, **kwargs)
+        form: Any = super().get_form(request, obj, change, **kwargs)
         agents = Agent.objects.filter(organization_id=admin_access(request).organization_id)
         form.base_fields["agent"].queryset = agents
         return form
@@ -218,13 +219,12 @@ class WhitelistRuleAdmin(OrganizationModelAdmin):
 
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
         """Show a rule's document where the form is not for writing."""
-        shown = ("pattern", "effect", "kind", "reason", "scope", "examples", "created_at", "version_added")
-        return super().get_fieldsets(request, obj) if obj is None else ((None, {"fields": shown}),)
+        return super().get_fieldsets(request, obj) if obj is None else ((None, {"fields": SHOWN}),)
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
         """Return the shown members of an existing rule."""
-        shown = ("pattern", "effect", "kind", "reason", "scope", "examples", "created_at", "version_added")
-        return () if obj is None else shown
+        del request
+        return () if obj is None else SHOWN
 
     def save_through_service(self, request: HttpRequest, obj: Any, form: Any, *, change: bool) -> Any:
         """Add the rule through intent and applied."""
@@ -262,7 +262,7 @@ class WhitelistRuleAdmin(OrganizationModelAdmin):
     @admin.display(description="kind")
     def kind(self, obj: WhitelistRule) -> str:
         """Return how the pattern is read."""
-        return dict(KINDS).get(obj.document["kind"], obj.document["kind"])
+        return str(dict(KINDS).get(obj.document["kind"], obj.document["kind"]))
 
     @admin.display(description="reason")
     def reason(self, obj: WhitelistRule) -> str:
@@ -273,9 +273,8 @@ class WhitelistRuleAdmin(OrganizationModelAdmin):
     def scope(self, obj: WhitelistRule) -> str:
         """Return the scope in words."""
         parts = [f"{name}: {', '.join(items)}" for name, items in obj.document["scope"].items() if items]
-        for name in ("expires_at", "max_uses"):
-            if obj.document[name]:
-                parts.append(f"{name}: {obj.document[name]}")
+        limits = (name for name in ("expires_at", "max_uses") if obj.document[name])
+        parts += [f"{name}: {obj.document[name]}" for name in limits]
         return visible("; ".join(parts)) or "everything"
 
     @admin.display(description="examples")

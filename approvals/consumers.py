@@ -21,8 +21,10 @@ CLOSE_FORBIDDEN = 4403
 
 
 class ReviewerConsumer(AsyncJsonWebsocketConsumer):
-    """One reviewer's socket. Session, membership and second factor are asked again before each
-    message, so that a socket does not outlive what opened it.
+    """One reviewer's socket.
+
+    Session, membership and second factor are asked again before each message, so that a socket
+    does not outlive what opened it.
     """
 
     groups: list[str]

@@ -40,8 +40,9 @@ class Viewer:
 def present_command(
     row: CommandRequest, viewer: Viewer, *, history: bool = True
 ) -> dict[str, Any]:
-    """Return what the command templates take. One query for the history, none for the rest of it
-    when decisions are prefetched.
+    """Return what the command templates take.
+
+    One query for the history; none for the rest of it when decisions are prefetched.
     """
     state = effective_state(row, viewer.now)
     votes = {vote.user_id: vote.verdict for vote in row.decisions.all()}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 from uuid import UUID
 
 from django.db.models import BinaryField, QuerySet
@@ -65,7 +66,7 @@ def iterate_stored(organization_id: UUID | None, *, size: int | None = None) -> 
     rows = with_sealed_payload(list_events(organization_id).order_by("seq"))
     if size is not None:
         rows = rows.filter(seq__lt=size)
-    values = rows.values_list("raw", "salt", "sealed")
+    values: Any = rows.values_list("raw", "salt", "sealed")  # type: ignore[misc]  # annotated above
     for raw, salt, payload in values.iterator(chunk_size=STREAM_CHUNK):
         yield Stored(
             raw.encode("utf-8", "surrogatepass"),

@@ -46,7 +46,8 @@ def timeline(request: PageRequest) -> HttpResponse:
     """List the records, newest first."""
     organization_id = request.access.organization_id
     filters = {name: request.GET.get(name, "").strip() for name in NAMES}
-    error, rows, cursor = "", [], None
+    rows: list[AuditEvent] = []
+    error, cursor = "", None
     try:
         rows, cursor = page_events(
             find_events(organization_id, _wanted(filters, request.access.time_zone)),

@@ -6,13 +6,20 @@ machine falls on all of them. Rates are rows per second over all processes.
 
 from __future__ import annotations
 
-import json
+import multiprocessing
 import statistics
-import subprocess
-import sys
 import time
 import uuid
 from typing import Any
+
+from django.db import connections
+from django.utils import timezone
+
+from audit.services import Event, append, open_log
+from bench.rivals import models
+from core import db
+
+_fork = multiprocessing.get_context("fork")
 
 CONNECTIONS = 8
 ROUNDS = 3
@@ -23,7 +30,7 @@ VARIANTS = ("plain", "ours", "auditlog", "simple_history")
 def main() -> None:
     """Measure over 32 organizations and over one."""
     for organizations in (32, 1):
-        rates = {name: [] for name in VARIANTS}
+        rates: dict[str, list[float]] = {name: [] for name in VARIANTS}
         for _ in range(ROUNDS):
             for name in VARIANTS:
                 rates[name].append(_round(name, organizations))
@@ -35,81 +42,61 @@ def main() -> None:
 
 
 def _round(variant: str, organizations: int) -> float:
-    command = [sys.executable, "-m", "bench.append", variant, json.dumps(_open_logs(organizations))]
+    ids = _open_logs(organizations)
+    connections.close_all()  # nothing of ours may cross the fork
+    start = _fork.Barrier(CONNECTIONS)
+    counts = _fork.Queue()
     workers = [
-        subprocess.Popen(
-            [*command, str(number)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-        )
-        for number in range(CONNECTIONS)
+        _fork.Process(target=_work, args=(variant, ids, number, start, counts)) for number in range(CONNECTIONS)
     ]
     for worker in workers:
-        assert worker.stdout is not None
-        assert worker.stdout.readline() == "ready\n"
-    counts = [int(worker.communicate("go\n")[0]) for worker in workers]
-    return sum(counts) / SECONDS
+        worker.start()
+    total = sum(counts.get() for _ in workers)
+    for worker in workers:
+        worker.join()
+    return total / SECONDS
 
 
-def _open_logs(count: int) -> list[str]:
-    import django
-
-    django.setup()
-    from audit.services import open_log
-
+def _open_logs(count: int) -> list[uuid.UUID]:
     ids = [uuid.uuid4() for _ in range(count)]
     for organization in ids:
         open_log(organization)
-    return [str(organization) for organization in ids]
+    return ids
 
 
-def _work(variant: str, ids: list[uuid.UUID], number: int) -> int:
-    import django
-
-    django.setup()
-    from django.utils import timezone
-
-    from audit.services import Event, append
-    from bench.rivals import models
-    from core import db
-
-    def values(organization: uuid.UUID) -> dict[str, Any]:
-        return {
-            "organization_id": organization,
-            "state": "pending",
-            "digest": "ab" * 32,
-            "text": "ls -l /srv/app",
-            "created_at": timezone.now(),
-        }
-
-    def ours(organization: uuid.UUID) -> None:
-        note = models.LoggedNote(**values(organization))
-        event = Event(
-            "note.created",
-            f"command:{note.id}",
-            "agent:5",
-            {"digest": note.digest},
-            {"text": note.text},
-            version=1,
-        )
-        append(organization_id=organization, now=note.created_at, events=[event], writes=[db.insert(note)])
-
-    actions = {
-        "plain": lambda organization: models.PlainNote.objects.create(**values(organization)),
-        "ours": ours,
-        "auditlog": lambda organization: models.AuditlogNote.objects.create(**values(organization)),
-        "simple_history": lambda organization: models.HistoryNote.objects.create(**values(organization)),
-    }
-    action = actions[variant]
-    for step in range(5):
-        action(ids[step % len(ids)])
-    print("ready", flush=True)
-    sys.stdin.readline()
+def _work(variant: str, ids: list[uuid.UUID], number: int, start: Any, counts: Any) -> None:
+    action = ACTIONS[variant]
+    for step in range(10):
+        action(ids[(step + number) % len(ids)])
+    start.wait()
     end, count = time.monotonic() + SECONDS, 0
     while time.monotonic() < end:
         action(ids[(count + number * 7) % len(ids)])
         count += 1
-    return count
+    counts.put(count)
 
 
-if __name__ == "__main__":
-    _variant, _ids, _number = sys.argv[1:4]
-    print(_work(_variant, [uuid.UUID(text) for text in json.loads(_ids)], int(_number)))
+def _values(organization: uuid.UUID) -> dict[str, Any]:
+    return {
+        "organization_id": organization,
+        "state": "pending",
+        "digest": "ab" * 32,
+        "text": "ls -l /srv/app",
+        "created_at": timezone.now(),
+    }
+
+
+def _ours(organization: uuid.UUID) -> None:
+    note = models.LoggedNote(**_values(organization))
+    event = Event(
+        "note.created", f"command:{note.id}", "agent:5", {"digest": note.digest}, {"text": note.text}, version=1
+    )
+    append(organization_id=organization, now=note.created_at, events=[event], writes=[db.insert(note)])
+
+
+ACTIONS = {
+    "plain": lambda organization: models.PlainNote.objects.create(**_values(organization)),
+    "ours": _ours,
+    "auditlog": lambda organization: models.AuditlogNote.objects.create(**_values(organization)),
+    "simple_history": lambda organization: models.HistoryNote.objects.create(**_values(organization)),
+}

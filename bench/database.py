@@ -11,13 +11,13 @@ def prepare() -> None:
     """Start the servers, migrate, and leave the environment pointing at the serving role."""
     os.environ.update(servers.start())
     os.environ["DJANGO_SETTINGS_MODULE"] = "bench.settings"
-    import django  # noqa: PLC0415 - after the environment
+    import django
 
     django.setup()
-    from django.core.management import call_command  # noqa: PLC0415
-    from django.db import connections  # noqa: PLC0415
+    from django.core.management import call_command
+    from django.db import connections
 
-    from tests.support import postgres  # noqa: PLC0415
+    from tests.support import postgres
 
     for arguments in ({}, {"run_syncdb": True}):
         call_command("migrate", verbosity=0, **arguments)

@@ -17,8 +17,9 @@ BLOCK = 25
 def main() -> None:
     """Measure in alternating blocks, over one connection and over eight."""
     site = make_site()
-    from bench.rivals.models import PlainNote
     from django.utils import timezone
+
+    from bench.rivals.models import PlainNote
 
     note = PlainNote.objects.create(
         organization_id=site.organization_id, state="x", digest="ab" * 32, text="ls -l", created_at=timezone.now()

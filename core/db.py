@@ -21,7 +21,7 @@ class Write:
 def insert(*instances: models.Model, using: str = "default") -> Write:
     """Compile the INSERT of new instances of one model (primary keys already set)."""
     model = type(instances[0])
-    fields = [field for field in model._meta.concrete_fields if not field.generated]  # noqa: SLF001
+    fields = [field for field in model._meta.concrete_fields if not field.generated]
     query = InsertQuery(model)
     query.insert_values(fields, list(instances))
     ((sql, params),) = query.get_compiler(using=using).as_sql()
@@ -30,7 +30,7 @@ def insert(*instances: models.Model, using: str = "default") -> Write:
 
 def update(queryset: models.QuerySet[Any], **values: Any) -> Write:
     """Compile `queryset.update(**values)` without running it."""
-    query = queryset.query.chain(UpdateQuery)
+    query: Any = queryset.query.chain(UpdateQuery)
     query.add_update_values(values)
     sql, params = query.get_compiler(using=queryset.db).as_sql()
     return Write(sql, tuple(params))
@@ -40,7 +40,7 @@ def execute(write: Write, *, using: str = "default") -> bool:
     """Run one write alone; True when it touched a row."""
     with connections[using].cursor() as cursor:
         cursor.execute(write.sql, write.params)
-        return cursor.rowcount > 0
+        return bool(cursor.rowcount > 0)
 
 
 def adapt_uuid(value: UUID | str, *, using: str = "default") -> Any:

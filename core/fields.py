@@ -7,7 +7,7 @@ Encryption with per-organization keys will be version 0x02 behind the same inter
 from __future__ import annotations
 
 import secrets
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
@@ -49,7 +49,13 @@ def decrypt(stored: bytes, *, column: str) -> bytes:
         raise DecryptionError(message) from error
 
 
-class _EncryptedField(models.BinaryField):
+if TYPE_CHECKING:
+    _BinaryField = models.BinaryField[Any, Any]
+else:
+    _BinaryField = models.BinaryField
+
+
+class _EncryptedField(_BinaryField):
     """Binary at rest, plain in Python. Cannot be filtered or ordered by."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -58,7 +64,7 @@ class _EncryptedField(models.BinaryField):
 
     @property
     def _column(self) -> str:
-        return f"{self.model._meta.db_table}.{self.column}"  # noqa: SLF001 - Django's public-by-use API
+        return f"{self.model._meta.db_table}.{self.column}"
 
     def _check_str_default_value(self) -> list[Any]:
         return []  # BinaryField's check is about stored bytes; a default here is the plain value

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
-from typing import Any, IO
+from typing import IO, Any
 
 from django.conf import settings
 from django.core.exceptions import RequestDataTooBig
@@ -32,6 +32,7 @@ class StrictJSONParser(BaseParser):
         media_type: str | None = None,
         parser_context: Mapping[str, Any] | None = None,
     ) -> Any:
+        del media_type, parser_context
         try:
             body = stream.read(settings.API_BODY_BYTES + 1)
         except RequestDataTooBig as error:
@@ -58,7 +59,7 @@ def exception_handler(error: Exception, context: Mapping[str, Any]) -> Response 
     if problem is None:
         return None
     request = context["request"]
-    request_id = getattr(request._request, "request_id", "")  # noqa: SLF001 - DRF's documented attribute
+    request_id = getattr(request._request, "request_id", "")
     return Response(
         problem.body(request_id),
         status=problem.status,
@@ -67,7 +68,7 @@ def exception_handler(error: Exception, context: Mapping[str, Any]) -> Response 
     )
 
 
-def _as_problem(error: Exception) -> Problem | None:
+def _as_problem(error: Exception) -> Problem | None:  # noqa: PLR0911 - a table
     if isinstance(error, Problem):
         return error
     if isinstance(error, Http404 | exceptions.NotFound):
@@ -82,12 +83,12 @@ def _as_problem(error: Exception) -> Problem | None:
     if isinstance(error, exceptions.PermissionDenied):
         return Problem(403, "role_required", "This credential may not do that.")
     if isinstance(error, exceptions.Throttled):
-        headers = {"Retry-After": str(int(error.wait or RETRY_AFTER_S))}
+        headers = {"Retry-After": str(int(getattr(error, "wait", None) or RETRY_AFTER_S))}
         return Problem(429, "throttled", "Too many requests.", headers=headers)
     if isinstance(error, exceptions.APIException):
         return Problem(error.status_code, "invalid", str(error.detail))
     if isinstance(error, OperationalError):
-        logger.exception("the database is not available")
+        logger.error("the database is not available", exc_info=error)
         headers = {"Retry-After": str(RETRY_AFTER_S)}
         return Problem(503, "unavailable", "Try again shortly. Nothing was done.", headers=headers)
     return None

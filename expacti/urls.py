@@ -1,12 +1,12 @@
 """Every URL. A new one also joins tests/test_urls.py: nobody 401, another organization's owner 404."""
 
 from django.contrib import admin
-from django.urls import include, path
+from django.urls import URLPattern, URLResolver, include, path
 from drf_spectacular.views import SpectacularAPIView
 
 from expacti import operations
 
-api = [
+api: list[URLPattern | URLResolver] = [
     path("", include("accounts.api.urls")),
     path("", include("approvals.api.urls")),
     path("", include("audit.api.urls")),

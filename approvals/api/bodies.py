@@ -140,7 +140,7 @@ def parse_decision(data: Mapping[str, Any]) -> tuple[Verdict, str, str]:
     body = Body(data, known={"verdict", "digest", "reason"})
     digest = body.matching("digest", _HEX64, "64 lower-case hex characters")
     reason = body.text("reason", default="", limit=settings.REASON_MAX_CHARS)
-    verdict = data.get("verdict")
+    verdict: Any = data.get("verdict")
     if verdict not in set(Verdict):
         body.fail("verdict", "approve or deny.")
     body.done()

@@ -13,6 +13,7 @@ from rest_framework.views import APIView
 
 from accounts.api.authentication import ApiKeyAuthentication, SessionAuthentication
 from accounts.api.permissions import PersonWith
+from accounts.api.requests import access_of, body_of
 from accounts.domain.roles import Ability
 from accounts.models import Organization
 from approvals.api import schemas
@@ -39,16 +40,16 @@ class RuleCollection(_Administration):
     @extend_schema(operation_id="whitelist_rules_list", responses=schemas.RulePage)
     def get(self, request: Request) -> Response:
         """List the rules in force with the version and root that the audit log names."""
-        ruleset, rules = _in_force(request.auth.organization_id)
+        ruleset, rules = _in_force(access_of(request).organization_id)
         results = [_represent(item.rule, item.uses) for item in rules]
         return Response({"version": ruleset.version, "root": ruleset.root, "results": results})
 
     @extend_schema(request=schemas.RuleDraft, responses={201: schemas.Rule})
     def post(self, request: Request) -> Response:
         """Add a rule. 409 `warnings_unconfirmed` says what it would let through."""
-        draft, accepted = parse_rule(request.data)
+        draft, accepted = parse_rule(body_of(request))
         rule = create_rule(
-            access=request.auth, draft=draft, accept_warnings=accepted, now=timezone.now()
+            access=access_of(request), draft=draft, accept_warnings=accepted, now=timezone.now()
         )
         return Response(_represent(rule, 0), status=201)
 
@@ -59,7 +60,7 @@ class RuleItem(_Administration):
     @extend_schema(responses=schemas.Rule)
     def get(self, request: Request, rule_id: UUID) -> Response:
         """Read a rule in force."""
-        _ruleset, rules = _in_force(request.auth.organization_id)
+        _ruleset, rules = _in_force(access_of(request).organization_id)
         for item in rules:
             if item.rule.id == str(rule_id):
                 return Response(_represent(item.rule, item.uses))
@@ -68,7 +69,7 @@ class RuleItem(_Administration):
     @extend_schema(responses={204: None})
     def delete(self, request: Request, rule_id: UUID) -> Response:
         """Retire a rule. The log keeps it."""
-        retire_rule(access=request.auth, rule_id=rule_id, now=timezone.now())
+        retire_rule(access=access_of(request), rule_id=rule_id, now=timezone.now())
         return Response(status=204)
 
 
@@ -78,10 +79,10 @@ class RuleSimulation(_Administration):
     @extend_schema(request=schemas.RuleDraft, responses=schemas.Simulation)
     def post(self, request: Request) -> Response:
         """Match a rule against the last 30 days' commands. Nothing is stored."""
-        draft, _accepted = parse_rule(request.data)
+        draft, _accepted = parse_rule(body_of(request))
         now = timezone.now()
         rule, warnings = check_draft(draft, now=now)
-        organization = Organization.objects.get(pk=request.auth.organization_id)
+        organization = Organization.objects.get(pk=access_of(request).organization_id)
         found = simulate_rule(organization, rule, now=now)
         commands = [
             {"id": str(row.id), "agent": row.agent.name, "state": row.state, **_line(row.wish)}
@@ -103,7 +104,7 @@ class PolicyCollection(_Administration):
     @extend_schema(operation_id="policies_list", responses=schemas.PolicyPage)
     def get(self, request: Request) -> Response:
         """List the policies in order."""
-        rows = list_policies(request.auth.organization_id)
+        rows = list_policies(access_of(request).organization_id)
         return Response({"results": [_policy(row) for row in rows]})
 
 
@@ -113,13 +114,13 @@ class PolicyItem(_Administration):
     @extend_schema(request=schemas.Policy, responses=schemas.Policy)
     def patch(self, request: Request, policy_id: UUID) -> Response:
         """Change a policy. Commands under way keep the one they came under."""
-        row = list_policies(request.auth.organization_id).filter(pk=policy_id).first()
+        row = list_policies(access_of(request).organization_id).filter(pk=policy_id).first()
         if row is None:
             raise not_found()
         before = PolicyChange(**{name: getattr(row, name) for name in PolicyChange.__slots__})
-        change = parse_policy(request.data, before)
+        change = parse_policy(body_of(request), before)
         changed = change_policy(
-            access=request.auth, policy_id=policy_id, change=change, now=timezone.now()
+            access=access_of(request), policy_id=policy_id, change=change, now=timezone.now()
         )
         return Response(_policy(changed))
 

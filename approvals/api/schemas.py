@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
 from rest_framework import serializers
 
 from approvals.domain.states import State
 from approvals.domain.tally import Verdict
 
+if TYPE_CHECKING:
+    Shape = serializers.Serializer[Any]
+else:
+    Shape = serializers.Serializer
 
-class Submission(serializers.Serializer):
+
+class Submission(Shape):
     """`POST commands/`. Exactly one of argv and command."""
 
     id = serializers.UUIDField(help_text="UUID v4 or v7; also the idempotency key.")
@@ -25,25 +32,25 @@ class Submission(serializers.Serializer):
     expires_at = serializers.DateTimeField()
     digest = serializers.RegexField(r"^[0-9a-f]{64}$")
     reason = serializers.CharField(required=False)
-    context = serializers.DictField(child=serializers.CharField(), required=False)
+    context = serializers.DictField(child=serializers.CharField(), required=False)  # type: ignore[assignment]
     release_nonce = serializers.RegexField(r"^[0-9a-f]{32}$", required=False)
 
 
-class AgentName(serializers.Serializer):
+class AgentName(Shape):
     """Which agent."""
 
     id = serializers.UUIDField()
     name = serializers.CharField()
 
 
-class Denial(serializers.Serializer):
+class Denial(Shape):
     """Why a command was denied."""
 
     code = serializers.ChoiceField(["reviewer", "rule", "frozen", "integrity"])
     reason = serializers.CharField()
 
 
-class Match(serializers.Serializer):
+class Match(Shape):
     """What the rules said."""
 
     outcome = serializers.ChoiceField(["allow", "deny", "review"])
@@ -51,7 +58,7 @@ class Match(serializers.Serializer):
     rules = serializers.ListField(child=serializers.UUIDField())
 
 
-class Result(serializers.Serializer):
+class Result(Shape):
     """How a command ended."""
 
     exit_code = serializers.IntegerField(allow_null=True, min_value=0, max_value=255)
@@ -60,7 +67,7 @@ class Result(serializers.Serializer):
     output_sha256 = serializers.RegexField(r"^[0-9a-f]{64}$", allow_null=True)
 
 
-class Command(serializers.Serializer):
+class Command(Shape):
     """A command."""
 
     id = serializers.UUIDField()
@@ -78,7 +85,7 @@ class Command(serializers.Serializer):
     host = serializers.CharField()
     stdin = serializers.CharField()
     reason = serializers.CharField()
-    context = serializers.DictField(child=serializers.CharField())
+    context = serializers.DictField(child=serializers.CharField())  # type: ignore[assignment]
     path_bound = serializers.BooleanField()
     created_at = serializers.DateTimeField()
     expires_at = serializers.DateTimeField()
@@ -98,34 +105,34 @@ class Command(serializers.Serializer):
     grant = serializers.CharField(required=False, help_text="Only in the answer to a submission.")
 
 
-class CommandPage(serializers.Serializer):
+class CommandPage(Shape):
     """One page."""
 
     results = Command(many=True)
     next = serializers.CharField(allow_null=True)
 
 
-class Release(serializers.Serializer):
+class Release(Shape):
     """Ask for the grant."""
 
     release_nonce = serializers.RegexField(r"^[0-9a-f]{32}$")
     digest = serializers.RegexField(r"^[0-9a-f]{64}$")
 
 
-class Grant(serializers.Serializer):
+class Grant(Shape):
     """The grant: a compact JWS."""
 
     grant = serializers.CharField()
     command = Command()
 
 
-class Cancel(serializers.Serializer):
+class Cancel(Shape):
     """Withdraw."""
 
     reason = serializers.CharField(required=False)
 
 
-class Decision(serializers.Serializer):
+class Decision(Shape):
     """A verdict on the digest that the reviewer saw."""
 
     verdict = serializers.ChoiceField([verdict.value for verdict in Verdict])
@@ -133,7 +140,7 @@ class Decision(serializers.Serializer):
     reason = serializers.CharField(required=False)
 
 
-class RuleDraft(serializers.Serializer):
+class RuleDraft(Shape):
     """A whitelist rule as a person writes it."""
 
     kind = serializers.ChoiceField(["exact", "argv_glob"])
@@ -151,7 +158,7 @@ class RuleDraft(serializers.Serializer):
     accept_warnings = serializers.BooleanField(required=False)
 
 
-class Rule(serializers.Serializer):
+class Rule(Shape):
     """A whitelist rule in force."""
 
     id = serializers.UUIDField()
@@ -159,15 +166,15 @@ class Rule(serializers.Serializer):
     uses = serializers.IntegerField()
 
 
-class RulePage(serializers.Serializer):
+class RulePage(Shape):
     """All rules in force, with the version that the log names."""
 
     version = serializers.IntegerField()
-    root = serializers.CharField()
+    root = serializers.CharField()  # type: ignore[assignment]
     results = Rule(many=True)
 
 
-class Simulation(serializers.Serializer):
+class Simulation(Shape):
     """What a rule would have matched."""
 
     warnings = serializers.ListField(child=serializers.CharField())
@@ -176,7 +183,7 @@ class Simulation(serializers.Serializer):
     commands = serializers.ListField(child=serializers.DictField())
 
 
-class Policy(serializers.Serializer):
+class Policy(Shape):
     """An approval policy."""
 
     id = serializers.UUIDField(read_only=True)
@@ -189,7 +196,7 @@ class Policy(serializers.Serializer):
     version = serializers.IntegerField(read_only=True)
 
 
-class PolicyPage(serializers.Serializer):
+class PolicyPage(Shape):
     """All policies, in order."""
 
     results = Policy(many=True)

@@ -14,6 +14,7 @@ from rest_framework.views import APIView
 
 from accounts.api.authentication import ApiKeyAuthentication, SessionAuthentication
 from accounts.api.permissions import AgentOnly, PersonWith
+from accounts.api.requests import access_of, agent_of, body_of
 from accounts.domain.access import Access, require_verified
 from accounts.domain.principal import AgentPrincipal
 from accounts.domain.roles import Ability
@@ -76,10 +77,10 @@ class CommandCollection(_Commands):
     @extend_schema(request=schemas.Submission, responses={201: schemas.Command, 200: schemas.Command})
     def post(self, request: Request) -> Response:
         """Submit a command. A rule may approve it at once."""
-        submission = parse_submission(request.data, body_limits())
-        now = timezone.now()
-        submitted = submit_command(agent=request.auth, submission=submission, now=now)
-        submitted.row.agent = Agent(id=request.auth.agent_id, name=request.auth.agent_name)
+        submission = parse_submission(body_of(request), body_limits())
+        agent, now = agent_of(request), timezone.now()
+        submitted = submit_command(agent=agent, submission=submission, now=now)
+        submitted.row.agent = Agent(id=agent.agent_id, name=agent.agent_name)
         body = represent_command(submitted.row, now=now)
         if submission.release_nonce and submitted.row.release_nonce == submission.release_nonce:
             body["grant"] = submitted.row.grant
@@ -99,7 +100,7 @@ class CommandCollection(_Commands):
             rows = rows.filter(agent_id=request.auth.agent_id)
         page, cursor = pagination.newest_page(
             rows,
-            scope=f"commands/{request.auth.actor}/{organization_id}",
+            scope=f"commands/{_caller(request).actor}/{organization_id}",
             cursor=request.query_params.get("cursor"),
             limit=pagination.parse_limit(request.query_params.get("limit")),
         )
@@ -138,10 +139,10 @@ class CommandRelease(_AgentAction):
     def post(self, request: Request, command_id: UUID) -> Response:
         """Take the one grant of an approved command; waits for the decision with `wait`."""
         _check_wait(request)
-        release_nonce, digest = parse_release(request.data)
+        release_nonce, digest = parse_release(body_of(request))
         now = timezone.now()
         outcome = release_command(
-            agent=request.auth,
+            agent=agent_of(request),
             command_id=command_id,
             release_nonce=release_nonce,
             digest=digest,
@@ -164,8 +165,8 @@ class CommandResult(_AgentAction):
     def post(self, request: Request, command_id: UUID) -> Response:
         """Report exit code, duration and output digest of a released command."""
         now = timezone.now()
-        result = parse_result(request.data)
-        outcome = report_result(agent=request.auth, command_id=command_id, result=result, now=now)
+        result = parse_result(body_of(request))
+        outcome = report_result(agent=agent_of(request), command_id=command_id, result=result, now=now)
         return _row_or_refusal(outcome, now)
 
 
@@ -176,10 +177,10 @@ class CommandCancel(_AgentAction):
     def post(self, request: Request, command_id: UUID) -> Response:
         """Withdraw a pending or approved command."""
         now = timezone.now()
-        body = Body(request.data, known={"reason"})
+        body = Body(body_of(request), known={"reason"})
         reason = body.text("reason", default="", limit=settings.REASON_MAX_CHARS)
         body.done()
-        outcome = cancel_command(agent=request.auth, command_id=command_id, reason=reason, now=now)
+        outcome = cancel_command(agent=agent_of(request), command_id=command_id, reason=reason, now=now)
         return _row_or_refusal(outcome, now)
 
 
@@ -194,10 +195,10 @@ class CommandDecisions(_Commands):
     @extend_schema(request=schemas.Decision, responses=schemas.Command)
     def post(self, request: Request, command_id: UUID) -> Response:
         """Approve or deny the digest that the reviewer saw."""
-        verdict, digest, reason = parse_decision(request.data)
+        verdict, digest, reason = parse_decision(body_of(request))
         now = timezone.now()
         outcome = decide_command(
-            access=request.auth,
+            access=access_of(request),
             command_id=command_id,
             verdict=verdict,
             digest=digest,
@@ -215,8 +216,13 @@ def _row_or_refusal(outcome: CommandRequest | Refusal, now: Any) -> Response:
     return Response(represent_command(outcome, now=now))
 
 
+def _caller(request: Request) -> AgentPrincipal | Access:
+    auth: Any = request.auth
+    return agent_of(request) if isinstance(auth, AgentPrincipal) else access_of(request)
+
+
 def _organization_id(request: Request) -> UUID:
-    auth = request.auth
+    auth = _caller(request)
     return auth.organization.id if isinstance(auth, AgentPrincipal) else auth.organization_id
 
 

@@ -133,7 +133,7 @@ def _step(progress: _Progress, record: dict[str, Any]) -> Broken | None:
     return None
 
 
-def check_row(  # noqa: PLR0913 - the row's five sealed parts and the key
+def check_row(
     replayed: Replayed | Broken,
     *,
     columns: Mapping[str, Any],

@@ -15,7 +15,6 @@ from approvals.domain.tally import Verdict
 from approvals.models import CommandRequest, CommandWord, Decision
 from core import search
 
-
 HISTORY_MAX = 200
 
 

@@ -1,4 +1,4 @@
-"""Hold rows against the log: is this row the one that its last record commits to?"""
+"""Hold rows against the log: this row is the one that its last record commits to, or it is not."""
 
 from __future__ import annotations
 

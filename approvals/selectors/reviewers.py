@@ -12,8 +12,9 @@ DECIDING_ROLES = [role.value for role in Role if may(role, Ability.DECIDE)]
 
 
 def list_eligible(organization_id: UUID, user_ids: Iterable[str]) -> set[str]:
-    """Return those of the people who may decide now: active members with a deciding role and a
-    confirmed second factor. Two queries.
+    """Return those of the people who may decide now. Two queries.
+
+    Active members with a deciding role and a confirmed second factor.
     """
     wanted = list(user_ids)
     members = Membership.objects.filter(

@@ -35,7 +35,7 @@ class Decided:
 
 
 @transaction.atomic
-def decide_command(  # noqa: PLR0913 - a decision's members
+def decide_command(
     *,
     access: Access,
     command_id: UUID,
@@ -113,7 +113,7 @@ def own_command_problem(
     return None
 
 
-def _refuse(  # noqa: PLR0913 - a refusal's facts
+def _refuse(
     access: Access,
     row: CommandRequest,
     problem: Problem,
@@ -143,7 +143,7 @@ def _count(
     return tally(votes, policy, digest=taken.row.digest)
 
 
-def _record(  # noqa: PLR0913 - a vote's members
+def _record(
     access: Access,
     row: CommandRequest,
     counted: Tally,

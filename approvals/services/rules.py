@@ -163,7 +163,7 @@ def retire_rule(*, access: Access, rule_id: UUID, now: datetime) -> None:
     _change(access, now, "rule.retired", str(rule_id), None, leaves, write)
 
 
-def _change(  # noqa: PLR0913 - the parts of one change
+def _change(
     access: Access,
     now: datetime,
     kind: str,
@@ -188,7 +188,7 @@ def _change(  # noqa: PLR0913 - the parts of one change
 
 
 @transaction.atomic
-def _record_intent(  # noqa: PLR0913 - the parts of one change
+def _record_intent(
     access: Access,
     now: datetime,
     kind: str,

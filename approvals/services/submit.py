@@ -182,7 +182,7 @@ def _try_rules(
     return verdict, ruleset
 
 
-def _store(  # noqa: PLR0913 - the parts of one insert
+def _store(
     agent: AgentPrincipal,
     submission: Submission,
     row: CommandRequest,
@@ -197,7 +197,8 @@ def _store(  # noqa: PLR0913 - the parts of one insert
     }
     journal = CommandJournal(row, actor=agent.actor, now=now)
     _record_submission(journal, agent, submission)
-    writes, limited = [], False
+    writes: list[db.Write] = []
+    limited = False
     if verdict.outcome == Outcome.ALLOW and ruleset is not None:
         _record_approval(journal, agent, submission, verdict, ruleset, now)
         writes, limited = _use_writes(agent.organization.id, verdict, ruleset, now)
@@ -247,7 +248,7 @@ def _record_submission(journal: CommandJournal, agent: AgentPrincipal, submissio
     journal.step("command.submitted", facts=facts, payload=payload)
 
 
-def _record_approval(  # noqa: PLR0913 - what a rule's approval consists of
+def _record_approval(
     journal: CommandJournal,
     agent: AgentPrincipal,
     submission: Submission,
@@ -325,7 +326,7 @@ def _use_writes(
     organization_id: UUID, verdict: Verdict, ruleset: Ruleset, now: datetime
 ) -> tuple[list[db.Write], bool]:
     """Count one use of each rule that approved; a limited rule only up to its limit."""
-    table = RuleUse._meta.db_table  # noqa: SLF001 - Django's public-by-use API
+    table = RuleUse._meta.db_table
     writes, limited = [], False
     for rule_id, taken in verdict.uses:
         limit = ruleset.rules[rule_id].max_uses

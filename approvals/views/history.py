@@ -19,6 +19,7 @@ from accounts.domain.roles import Ability
 from accounts.models import Agent
 from accounts.pages import PageRequest, page
 from approvals.domain.states import State
+from approvals.models import CommandRequest
 from approvals.presentation import Viewer, present_command
 from approvals.selectors.commands import CommandFilter, list_commands
 from core import pagination
@@ -41,7 +42,8 @@ NAMES = ("q", "state", "agent", "since", "until")
 def history(request: PageRequest) -> HttpResponse:
     """List commands, newest first."""
     filters = {name: request.GET.get(name, "").strip() for name in NAMES}
-    error, rows, cursor = "", [], None
+    rows: list[CommandRequest] = []
+    error, cursor = "", None
     try:
         wanted = _wanted(filters, request)
         found = list_commands(request.access.organization_id, wanted).prefetch_related("decisions__user")

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from django.http import StreamingHttpResponse
 from django.utils import timezone
 from django.utils.dateparse import parse_datetime
-from drf_spectacular.utils import OpenApiParameter, OpenApiTypes, extend_schema
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -15,6 +16,7 @@ from rest_framework.views import APIView
 
 from accounts.api.authentication import ApiKeyAuthentication, SessionAuthentication
 from accounts.api.permissions import PersonWith
+from accounts.api.requests import access_of
 from accounts.domain.roles import Ability
 from audit.export import export_lines
 from audit.models import AuditEvent
@@ -22,10 +24,15 @@ from audit.queries import EventFilter, find_events, page_events, payload_of, rec
 from core import pagination
 from core.problems import FieldError, invalid
 
+if TYPE_CHECKING:
+    Shape = serializers.Serializer[Any]
+else:
+    Shape = serializers.Serializer
+
 FILTERS = ("type", "obj", "actor", "since", "until", "cursor", "limit")
 
 
-class EventShape(serializers.Serializer):
+class EventShape(Shape):
     """One record."""
 
     record = serializers.DictField()
@@ -33,7 +40,7 @@ class EventShape(serializers.Serializer):
     payload = serializers.DictField(allow_null=True)
 
 
-class EventPage(serializers.Serializer):
+class EventPage(Shape):
     """One page, newest first."""
 
     results = EventShape(many=True)
@@ -52,7 +59,7 @@ class EventCollection(_Audit):
     @extend_schema(parameters=[OpenApiParameter(name) for name in FILTERS], responses=EventPage)
     def get(self, request: Request) -> Response:
         """List records, newest first, with their payloads."""
-        organization_id = request.auth.organization_id
+        organization_id = access_of(request).organization_id
         query = request.query_params
         wanted = EventFilter(
             type=query.get("type", ""),
@@ -76,7 +83,7 @@ class Export(_Audit):
     @extend_schema(responses={(200, "application/jsonl"): OpenApiTypes.BINARY})
     def get(self, request: Request) -> StreamingHttpResponse:
         """Stream the whole log as JSONL: canonical bytes, payloads and salts. For `expacti verify`."""
-        organization_id = request.auth.organization_id
+        organization_id = access_of(request).organization_id
         lines = export_lines(organization_id, now=timezone.now())
         response = StreamingHttpResponse(lines, content_type="application/jsonl")
         name = f"expacti-audit-{organization_id}.jsonl"

@@ -75,7 +75,7 @@ def row_commitment(facts: Mapping[str, Any]) -> str:
     return hashlib.sha256(ROW_PREFIX + canonical.dumps(rest)).hexdigest()
 
 
-def record_mac(  # noqa: PLR0913 - the RFC-like list of authenticated members
+def record_mac(
     key: bytes, *, event_id: str, obj: str, row: str, kind: str, version: int
 ) -> str:
     """Return `mac`: hex HMAC over `{event_id, obj, row, type, version}`."""

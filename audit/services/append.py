@@ -73,7 +73,8 @@ def _append_in_database(
     parts = [
         f"{name} AS ({write.sql} RETURNING 1)" for name, write in zip(names, writes, strict=True)
     ]
-    guards = ", ".join(f"(SELECT count(*) FROM {name})" for name in names)
+    guards = ", ".join(f"(SELECT count(*) FROM {name})" for name in names)  # noqa: S608 - our own names
+    # The text is Django's own compiled statements; every value is a parameter.
     sql = (f"WITH {', '.join(parts)} " if parts else "") + _CALL.format(guards=guards)
     params: list[Any] = [value for write in writes for value in write.params]
     params += [

@@ -13,7 +13,7 @@ for _name in ("EXPACTI_SECRET_KEY", "EXPACTI_ROOT_KEY"):
     if _name not in os.environ and _file.exists():
         os.environ.setdefault(f"{_name}_FILE", str(_file))
 
-from expacti.settings.base import *  # noqa: E402, F403 - settings are built on settings
-from expacti.settings.base import ALLOWED_HOSTS  # noqa: E402
+from expacti.settings.base import *
+from expacti.settings.base import ALLOWED_HOSTS
 
 ALLOWED_HOSTS += ["127.0.0.1", "localhost", "[::1]"]

@@ -2,7 +2,7 @@
 
 from django.core.exceptions import ImproperlyConfigured
 
-from expacti.settings.base import *  # noqa: F403 - settings are built on settings
+from expacti.settings.base import *
 from expacti.settings.base import ALLOWED_HOSTS, PUBLIC_URL, SECRET_KEY, env
 
 MIN_SECRET_CHARS = 50

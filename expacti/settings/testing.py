@@ -11,7 +11,7 @@ _folder = tempfile.gettempdir()
 os.environ.setdefault("DATABASE_URL", f"sqlite:///{_folder}/expacti-tests-main.sqlite3")
 os.environ.setdefault("WHITELIST_DATABASE_URL", f"sqlite:///{_folder}/expacti-tests-wl.sqlite3")
 
-from expacti.settings.base import *  # noqa: E402, F403 - settings are built on settings
+from expacti.settings.base import *
 
 PASSWORD_HASHERS = ["tests.hashers.QuickBCryptSHA256PasswordHasher"]
 ALLOWED_HOSTS = ["testserver", "127.0.0.1", "localhost"]

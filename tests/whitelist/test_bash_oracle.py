@@ -146,7 +146,7 @@ def test_the_generators_are_not_idle() -> None:
         seen[type(tokenize(text))] += 1
 
     count()
-    assert min(seen.values()) > 40, seen  # noqa: PLR2004
+    assert min(seen.values()) > 40, seen
 
 
 def test_every_reserved_word_and_builtin_of_bash_is_known() -> None:

@@ -40,7 +40,7 @@ def compiled(text: str) -> Pattern:
 
 
 @pytest.mark.parametrize(("text", "argv", "fits"), CASES, ids=lambda value: ascii(value))
-def test_wildcards(text: str, argv: list[str], fits: bool) -> None:  # noqa: FBT001
+def test_wildcards(text: str, argv: list[str], fits: bool) -> None:
     assert compiled(text).matches(argv) is fits
 
 
@@ -85,7 +85,7 @@ def test_against_a_slow_second_implementation(tokens: list[str], words: list[str
 
 def test_matching_is_bounded_by_words_times_tokens(monkeypatch: pytest.MonkeyPatch) -> None:
     steps = 0
-    real = patterns._fits  # noqa: SLF001
+    real = patterns._fits
 
     def counting(token: patterns.Token, word: str) -> bool:
         nonlocal steps

@@ -12,7 +12,7 @@ from approvals.whitelist.models import WhitelistRule
 from approvals.whitelist.router import DATABASE
 
 
-def add_rule(  # noqa: PLR0913 - one row's columns
+def add_rule(
     *,
     organization_id: UUID,
     document: dict[str, Any],

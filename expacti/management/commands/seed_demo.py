@@ -59,8 +59,10 @@ class Command(BaseCommand):
         lines += [
             "",
             "Send a first command (in another shell, here):",
-            f"  EXPACTI_URL={url} EXPACTI_TOKEN_FILE={_shown(key_file)}"
-            " .venv/bin/expacti run -- sh -c 'echo hello > hello.txt'",
+            (
+                f"  EXPACTI_URL={url} EXPACTI_TOKEN_FILE={_shown(key_file)}"
+                " .venv/bin/expacti run -- sh -c 'echo hello > hello.txt'"
+            ),
             "",
         ]
         self.stdout.write("\n".join(lines))

@@ -50,7 +50,7 @@ def _grant(cursor: Any, role: str, *, audit: bool) -> None:
     runtime, owner = sql.Identifier(role), sql.Identifier(AUDIT_ROLE)
 
     def run(text: str, **names: sql.Composable) -> None:
-        cursor.execute(sql.SQL(text).format(runtime=runtime, owner=owner, **names))  # type: ignore[arg-type]
+        cursor.execute(sql.SQL(text).format(runtime=runtime, owner=owner, **names))
 
     run("GRANT USAGE ON SCHEMA public TO {runtime}")
     run("REVOKE CREATE ON SCHEMA public FROM PUBLIC, {runtime}")
