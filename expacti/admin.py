@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from django.contrib.admin import AdminSite
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.utils.http import url_has_allowed_host_and_scheme
 
 from accounts.domain.access import require_verified
 from accounts.domain.roles import Ability
+from accounts.pages import page
+from accounts.views.sign_in import sign_out
 from core.problems import Problem
 
 
@@ -22,3 +28,26 @@ class ExpactiAdminSite(AdminSite):
         except Problem:
             return False
         return True
+
+    # Signing in and out, and the password, have one way each: ours, with its records and its locks.
+    def login(self, request: HttpRequest, extra_context: Any = None) -> Any:
+        """Show the sign-in page in place, or why this person may not enter."""
+        del extra_context
+        return _enter(request)
+
+    def logout(self, request: HttpRequest, extra_context: Any = None) -> Any:
+        """End the session as the pages do."""
+        del extra_context
+        return sign_out(request)
+
+    def password_change(self, request: HttpRequest, extra_context: Any = None) -> Any:
+        """Lead to the page that ends other sessions and records the change."""
+        del request, extra_context
+        return redirect("password-change")
+
+
+@page(Ability.ADMINISTER)
+def _enter(request: HttpRequest) -> HttpResponse:
+    target = request.GET.get("next", "")
+    own = url_has_allowed_host_and_scheme(target, allowed_hosts={request.get_host()}, require_https=request.is_secure())
+    return redirect(target if own else "admin:index")

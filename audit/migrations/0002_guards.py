@@ -30,7 +30,8 @@ def install(_apps: Any, editor: Any) -> None:
 def open_instance_log(apps: Any, _editor: Any) -> None:
     origin = f"{settings.ORIGIN_HOST}/i/{secrets.token_hex(8)}"
     log = apps.get_model("audit", "AuditLog")
-    log.objects.create(id=uuid.uuid4(), origin=origin, size=0, last_leaf=genesis(origin))
+    first = genesis(origin)
+    log.objects.create(id=uuid.uuid4(), origin=origin, size=0, last_leaf=first, prev_leaf=first)
 
 
 class Migration(migrations.Migration):

@@ -13,6 +13,8 @@ class AuditLog(models.Model):
     origin = models.CharField(max_length=255, unique=True, editable=False)
     size = models.BigIntegerField(default=0, editable=False)
     last_leaf = models.BinaryField(max_length=32, editable=False)
+    # What `last_leaf` was before the latest append: how one UPDATE can say what it replaced.
+    prev_leaf = models.BinaryField(max_length=32, editable=False)
 
     class Meta:
         db_table = "audit_log"

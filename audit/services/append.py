@@ -17,9 +17,15 @@ from audit.selectors import PAYLOAD_COLUMN, LogRef, get_log
 from core import canonical, db, fields, keys
 
 USING = "default"
-_CALL = (
-    "SELECT seq, leaf FROM expacti_audit_append(%s, ARRAY[{guards}]::bigint[], %s::uuid[], %s::text[],"
-    " %s::text[], %s::text[], %s::timestamptz, %s::text[], %s::text[], %s::bytea[], %s::bytea[])"
+TS = 4  # the column of the moment in `_columns`
+# `%b`: binary parameters, which the client neither escapes nor the server parses.
+_ONE = (
+    "SELECT seq, leaf FROM expacti_audit_append_one(%s, ARRAY[{guards}]::bigint[], %s, %s, %s, %s,"
+    " %s::timestamptz, %s, %s, %b::bytea, %b::bytea)"
+)
+_MANY = (
+    "SELECT seq, leaf FROM expacti_audit_append(%s, ARRAY[{guards}]::bigint[], %b::uuid[], %b::text[],"
+    " %b::text[], %b::text[], %s::timestamptz, %b::text[], %b::text[], %b::bytea[], %b::bytea[])"
 )
 
 
@@ -74,24 +80,24 @@ def _append_in_database(
         f"{name} AS ({write.sql} RETURNING 1)" for name, write in zip(names, writes, strict=True)
     ]
     guards = ", ".join(f"(SELECT count(*) FROM {name})" for name in names)  # noqa: S608 - our own names
+    call, values = (_ONE, _columns(prepared[0])) if len(prepared) == 1 else (_MANY, _transposed(prepared))
     # The text is Django's own compiled statements; every value is a parameter.
-    sql = (f"WITH {', '.join(parts)} " if parts else "") + _CALL.format(guards=guards)
-    params: list[Any] = [value for write in writes for value in write.params]
-    params += [
-        log.id,
-        [item.event.event_id for item in prepared],
-        [item.event.type for item in prepared],
-        [item.event.obj for item in prepared],
-        [item.event.actor for item in prepared],
-        prepared[0].ts,
-        [item.before for item in prepared],
-        [item.after for item in prepared],
-        [item.salt for item in prepared],
-        [_sealed(item) for item in prepared],
-    ]
-    with connections[USING].cursor() as cursor:
-        cursor.execute(sql, params)
-        return tuple(Appended(seq, bytes(leaf)) for seq, leaf in cursor.fetchall())
+    sql = (f"WITH {', '.join(parts)} " if parts else "") + call.format(guards=guards)
+    params = [*(value for write in writes for value in write.params), log.id, *values]
+    rows = db.fetch_prepared(sql, params, using=USING)
+    return tuple(Appended(seq, bytes(leaf)) for seq, leaf in rows)
+
+
+def _columns(item: Prepared) -> list[Any]:
+    event = item.event
+    names = [event.event_id, event.type, event.obj, event.actor]
+    return [*names, item.ts, item.before, item.after, item.salt, _sealed(item)]
+
+
+def _transposed(prepared: Sequence[Prepared]) -> list[Any]:
+    columns = [list(column) for column in zip(*map(_columns, prepared), strict=True)]
+    columns[TS] = prepared[0].ts  # type: ignore[call-overload]  # one moment for all
+    return columns
 
 
 def _append_here(
@@ -109,7 +115,7 @@ def _append_here(
             prev = leaf_hash(raw.encode())
             _insert_record(log, item, seq, raw, prev)
             cursor.execute(
-                "UPDATE audit_log SET size = %s, last_leaf = %s WHERE id = %s",
+                "UPDATE audit_log SET size = %s, prev_leaf = last_leaf, last_leaf = %s WHERE id = %s",
                 [seq + 1, prev, log.id.hex],
             )
             appended.append(Appended(seq, prev))

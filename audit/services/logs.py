@@ -28,8 +28,9 @@ def open_log(organization_id: uuid.UUID | None) -> uuid.UUID:
         else:
             organization = None if organization_id is None else organization_id.hex
             sql = (
-                "INSERT INTO audit_log (id, organization_id, origin, size, last_leaf)"
-                " VALUES (%s, %s, %s, 0, %s)"
+                "INSERT INTO audit_log (id, organization_id, origin, size, last_leaf, prev_leaf)"
+                " VALUES (%s, %s, %s, 0, %s, %s)"
             )
-            cursor.execute(sql, [log_id.hex, organization, origin, genesis(origin)])
+            first = genesis(origin)
+            cursor.execute(sql, [log_id.hex, organization, origin, first, first])
     return log_id

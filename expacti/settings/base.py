@@ -97,6 +97,8 @@ SQLITE_OPTIONS = {
     "timeout": env.integer("EXPACTI_SQLITE_TIMEOUT_S", 20, low=1, high=600),
     "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL;",
 }
+# Off behind a pooler that gives each transaction another connection and knows no prepared statements.
+PREPARED_STATEMENTS = env.flag("EXPACTI_PREPARED_STATEMENTS", default=True)
 POOL_MAX = env.integer("EXPACTI_DATABASE_POOL_MAX", 16, low=0, high=1_000)
 POOL_TIMEOUT_S = env.integer("EXPACTI_DATABASE_POOL_TIMEOUT_S", 10, low=1, high=120)
 

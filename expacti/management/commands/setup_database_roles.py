@@ -14,7 +14,7 @@ from expacti.env import Env
 
 AUDIT_ROLE = "expacti_audit"
 AUDIT_TABLES = ("audit_log", "audit_event")
-AUDIT_FUNCTIONS = ("expacti_audit_append", "expacti_audit_open_log")
+AUDIT_FUNCTIONS = ("expacti_audit_append", "expacti_audit_append_one", "expacti_audit_open_log")
 
 
 class Command(BaseCommand):
