@@ -39,7 +39,9 @@ def insert(*instances: models.Model, using: str = "default") -> Write:
 
 @lru_cache(maxsize=256)
 def _insertable(model: type[models.Model]) -> list[Any]:
-    return [field for field in model._meta.concrete_fields if not field.generated]
+    # An automatic key is the database's to choose.
+    fields = model._meta.concrete_fields
+    return [field for field in fields if not field.generated and not isinstance(field, models.AutoField)]
 
 
 @lru_cache(maxsize=1_024)
