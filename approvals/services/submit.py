@@ -55,8 +55,13 @@ def submit_command(*, agent: AgentPrincipal, submission: Submission, now: dateti
     Raises:
         Problem: 422 for a wrong digest or time to live, 409 for a reused id, 429 over the quota.
     """
-    # 1. Everything that needs no database.
-    _check_times(agent, submission, now)
+    # 1. Everything that needs no database; but who asks again is answered again, over or not.
+    untimely = _time_problem(agent, submission, now)
+    if untimely is not None:
+        earlier = _find_repeated(agent, submission, now)
+        if earlier is None:
+            raise untimely
+        return earlier
     _check_digest(agent, submission)
     # 2. What is in force now, each proved against its seal.
     queue = get_queue(agent.organization.id)
@@ -76,18 +81,19 @@ class _RuleUsedUp(Exception):  # noqa: N818 - caught in this module
     """A limited rule had no use left. Rolled back."""
 
 
-def _check_times(agent: AgentPrincipal, submission: Submission, now: datetime) -> None:
+def _time_problem(agent: AgentPrincipal, submission: Submission, now: datetime) -> Problem | None:
     ttl = (submission.expires_at - now).total_seconds()
     cap = min(agent.organization.max_ttl_s, settings.TTL_MAX_S)
     if ttl > cap + settings.CLOCK_SKEW_S:
         detail = f"The longest time to live here is {cap} seconds; this asks for {ttl:.0f}."
-        raise Problem(422, "ttl_too_long", detail, extra={"cap_s": cap})
+        return Problem(422, "ttl_too_long", detail, extra={"cap_s": cap})
     if ttl <= 0:
         detail = f"expires_at is past. The server's time is {format_time(now)}; check the clock."
-        raise Problem(422, "ttl_too_short", detail, extra={"server_time": format_time(now)})
-    if ttl < settings.TTL_MIN_S - settings.CLOCK_SKEW_S:
+        return Problem(422, "ttl_too_short", detail, extra={"server_time": format_time(now)})
+    if ttl < settings.TTL_MIN_S - settings.TTL_MIN_GRACE_S:
         detail = f"The shortest time to live is {settings.TTL_MIN_S} seconds."
-        raise Problem(422, "ttl_too_short", detail)
+        return Problem(422, "ttl_too_short", detail)
+    return None
 
 
 def _check_digest(agent: AgentPrincipal, submission: Submission) -> None:
@@ -213,8 +219,12 @@ def _store(
         with _transaction(needed=limited):
             if not journal.commit_insert(writes=writes):
                 raise _RuleUsedUp
-    except IntegrityError:
-        return _repeated(agent, submission, now)
+    except IntegrityError as error:
+        earlier = _find_repeated(agent, submission, now)
+        if earlier is None:
+            detail = "This id is being submitted right now. Retry shortly."
+            raise Problem(409, "id_in_flight", detail) from error
+        return earlier
     if row.state == State.PENDING:
         announce_command(row)
     return Submitted(row, repeated=False)
@@ -353,11 +363,13 @@ def _words(organization_id: UUID, submission: Submission) -> list[CommandWord]:
     ]
 
 
-def _repeated(agent: AgentPrincipal, submission: Submission, now: datetime) -> Submitted:
+def _find_repeated(
+    agent: AgentPrincipal, submission: Submission, now: datetime
+) -> Submitted | None:
     """Answer a request whose id is taken: the first answer to the same agent, else 409."""
     row = CommandRequest.objects.select_related("agent").filter(pk=submission.id).first()
     if row is None:
-        raise Problem(409, "id_in_flight", "This id is being submitted right now. Retry shortly.")
+        return None
     same = row.agent_id == agent.agent_id and row.organization_id == agent.organization.id
     if not same or not keys.equal(row.body_hash, submission.body_hash):
         raise Problem(409, "id_reused", "This id belongs to another request. Make a new one.")

@@ -199,6 +199,8 @@ TTL_MIN_S = 10
 TTL_DEFAULT_S = 300
 TTL_MAX_S = 86_400
 CLOCK_SKEW_S = 30
+# What the shortest time to live may have lost by the time the request is looked at.
+TTL_MIN_GRACE_S = 5
 IDEMPOTENCY_WINDOW_S = 86_400
 API_BODY_BYTES = 256 * 1024
 API_WAIT_MAX_S = env.integer("EXPACTI_API_WAIT_MAX_S", 30, low=1, high=600)
