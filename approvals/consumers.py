@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Any
+from uuid import UUID
 
 from channels.db import database_sync_to_async
 from channels.generic.websocket import AsyncJsonWebsocketConsumer
@@ -13,7 +14,7 @@ from accounts.domain.roles import Ability
 from accounts.sessions import access_for_session
 from approvals.domain.request import format_time
 from approvals.effects import reviewers_group
-from approvals.selectors.commands import count_pending
+from approvals.selectors.commands import count_pending, get_command
 from core.problems import Problem
 
 CLOSE_SIGNED_OUT = 4401
@@ -41,7 +42,7 @@ class ReviewerConsumer(AsyncJsonWebsocketConsumer):
         for group in self.groups:
             await self.channel_layer.group_add(group, self.channel_name)
         await self.accept()
-        pending = await database_sync_to_async(count_pending)(access.organization_id)
+        pending = await _count(access)
         now = format_time(timezone.now())
         await self.send_json({"type": "hello", "server_time": now, "pending": pending})
 
@@ -56,25 +57,25 @@ class ReviewerConsumer(AsyncJsonWebsocketConsumer):
 
     async def command_changed(self, event: dict[str, Any]) -> None:
         """Pass a change on, if this person may still see it."""
-        if await self._still_open():
+        access = await self._still_open()
+        if access is not None and await _may_see(access, event["id"]):
             public = {name: event[name] for name in ("type", "id", "state", "version")}
-            pending = await database_sync_to_async(count_pending)(self.organization_id)
-            await self.send_json({**public, "pending": pending})
+            await self.send_json({**public, "pending": await _count(access)})
 
     async def session_ended(self, event: dict[str, Any]) -> None:
         """Close when this very session does not hold any more."""
         del event
         await self._still_open()
 
-    async def _still_open(self) -> bool:
+    async def _still_open(self) -> Access | None:
         access = await self._access()
         if isinstance(access, Problem):
             await self._end(access)
-            return False
+            return None
         if access.organization_id != self.organization_id:
             await self._end(None)
-            return False
-        return True
+            return None
+        return access
 
     async def _end(self, problem: Problem | None) -> None:
         await self.send_json({"type": "session.ended"})
@@ -87,3 +88,16 @@ class ReviewerConsumer(AsyncJsonWebsocketConsumer):
             return require_verified(access_for_session(self.scope["session"]), Ability.VIEW_QUEUE)
         except Problem as problem:
             return problem
+
+
+@database_sync_to_async
+def _count(access: Access) -> int:
+    return count_pending(access.organization_id, owner_id=access.only_agents_of)
+
+
+@database_sync_to_async
+def _may_see(access: Access, command_id: str) -> bool:
+    owner_id = access.only_agents_of
+    if owner_id is None:
+        return True
+    return get_command(access.organization_id, UUID(command_id), owner_id=owner_id) is not None

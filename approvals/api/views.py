@@ -95,7 +95,7 @@ class CommandCollection(_Commands):
         """List commands, newest first. An agent sees its own."""
         wanted = parse_filter(request.query_params)
         organization_id = _organization_id(request)
-        rows = list_commands(organization_id, wanted)
+        rows = list_commands(organization_id, wanted, owner_id=_owner_id(request))
         if isinstance(request.auth, AgentPrincipal):
             rows = rows.filter(agent_id=request.auth.agent_id)
         page, cursor = pagination.newest_page(
@@ -118,7 +118,7 @@ class CommandItem(_Commands):
     def get(self, request: Request, command_id: UUID) -> Response:
         """Read a command; with `wait`, once it is no longer pending or the wait ends."""
         _check_wait(request)
-        row = get_command(_organization_id(request), command_id)
+        row = get_command(_organization_id(request), command_id, owner_id=_owner_id(request))
         if row is None or not _visible(request, row):
             raise not_found()
         now = timezone.now()
@@ -224,6 +224,11 @@ def _caller(request: Request) -> AgentPrincipal | Access:
 def _organization_id(request: Request) -> UUID:
     auth = _caller(request)
     return auth.organization.id if isinstance(auth, AgentPrincipal) else auth.organization_id
+
+
+def _owner_id(request: Request) -> UUID | None:
+    auth = request.auth
+    return None if isinstance(auth, AgentPrincipal) else auth.only_agents_of
 
 
 def _visible(request: Request, row: CommandRequest) -> bool:

@@ -1,6 +1,7 @@
 from django.db import models
 
 from accounts.models import Organization
+from approvals.models.policy import ApprovalPolicy
 
 
 class QueueState(models.Model):
@@ -19,6 +20,7 @@ class QueueState(models.Model):
     whitelist_root = models.CharField(max_length=64)
     pending_version = models.PositiveIntegerField(null=True)
     pending_root = models.CharField(max_length=64, blank=True, default="")
+    policy = models.ForeignKey(ApprovalPolicy, on_delete=models.PROTECT, related_name="+", db_index=False)
     # The default policy in force: a policy row that does not hash to this was changed behind us.
     policy_hash = models.CharField(max_length=64)
     last_event = models.UUIDField()

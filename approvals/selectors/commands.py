@@ -29,19 +29,26 @@ class CommandFilter:
     until: datetime | None = None
 
 
-def get_command(organization_id: UUID, command_id: UUID) -> CommandRequest | None:
-    """Return the organization's command with its agent, or None."""
+def get_command(
+    organization_id: UUID, command_id: UUID, *, owner_id: UUID | None = None
+) -> CommandRequest | None:
+    """Return the organization's command with its agent, or None; with `owner_id` only if that
+    person owns the agent (`Access.only_agents_of`).
+    """
     return (
-        CommandRequest.objects.filter(organization_id=organization_id, pk=command_id)
+        _commands(organization_id, owner_id)
+        .filter(pk=command_id)
         .select_related("agent")
         .prefetch_related("decisions__user")
         .first()
     )
 
 
-def list_commands(organization_id: UUID, wanted: CommandFilter) -> QuerySet[CommandRequest]:
-    """Return matching commands, newest first."""
-    rows = CommandRequest.objects.filter(organization_id=organization_id).select_related("agent")
+def list_commands(
+    organization_id: UUID, wanted: CommandFilter, *, owner_id: UUID | None = None
+) -> QuerySet[CommandRequest]:
+    """Return matching commands, newest first; with `owner_id` of that person's agents alone."""
+    rows = _commands(organization_id, owner_id).select_related("agent")
     if wanted.state:
         rows = rows.filter(_state_filter(wanted.state, timezone.now()))
     if wanted.agent_id:
@@ -58,23 +65,28 @@ def list_commands(organization_id: UUID, wanted: CommandFilter) -> QuerySet[Comm
     return rows.order_by("-created_at", "-id")
 
 
-def list_pending(organization_id: UUID, *, now: datetime) -> QuerySet[CommandRequest]:
-    """Return what waits for a decision, oldest first."""
+def list_pending(
+    organization_id: UUID, *, now: datetime, owner_id: UUID | None = None
+) -> QuerySet[CommandRequest]:
+    """Return what waits for a decision, oldest first; with `owner_id` of that person's agents alone."""
     return (
-        CommandRequest.objects.filter(
-            organization_id=organization_id, state=State.PENDING, decide_by__gt=now
-        )
+        _commands(organization_id, owner_id)
+        .filter(state=State.PENDING, decide_by__gt=now)
         .select_related("agent")
         .prefetch_related("decisions")
         .order_by("created_at", "id")
     )
 
 
-def count_pending(organization_id: UUID) -> int:
-    """Return how many commands wait for a decision now."""
-    return CommandRequest.objects.filter(
-        organization_id=organization_id, state=State.PENDING, decide_by__gt=timezone.now()
-    ).count()
+def count_pending(organization_id: UUID, *, owner_id: UUID | None = None) -> int:
+    """Return how many commands wait for a decision now; with `owner_id` of that person's agents."""
+    rows = _commands(organization_id, owner_id)
+    return rows.filter(state=State.PENDING, decide_by__gt=timezone.now()).count()
+
+
+def _commands(organization_id: UUID, owner_id: UUID | None) -> QuerySet[CommandRequest]:
+    rows = CommandRequest.objects.filter(organization_id=organization_id)
+    return rows if owner_id is None else rows.filter(agent__owner_id=owner_id)
 
 
 def list_due(*, now: datetime, limit: int) -> list[tuple[UUID, UUID]]:

@@ -9,7 +9,7 @@ from uuid import UUID
 from django.db.models import Subquery
 
 from approvals.domain.policy import PolicySnapshot
-from approvals.domain.request import format_time
+from approvals.domain.request import Wish, compute_digest, format_time
 from approvals.domain.seal import (
     SEAL_V,
     Broken,
@@ -129,7 +129,22 @@ def verify_command(row: CommandRequest) -> Replayed | Broken:
     )
     if broken is None and policy_of(row).hash != row.policy_hash:
         broken = Broken("its policy is not the one that it was submitted under")
+    if broken is None and not keys.equal(row.digest, _digest_of(row)):
+        # Encrypted columns are not among the sealed ones. Without this a reviewer could be shown
+        # another command's text, and vote on the digest of this one.
+        broken = Broken("what it would show is not what its digest binds")
     return replayed if broken is None else broken
+
+
+def _digest_of(row: CommandRequest) -> str:
+    return compute_digest(
+        Wish.from_dict(row.wish),
+        organization=str(row.organization_id),
+        agent=str(row.agent_id),
+        id=str(row.id),
+        nonce=row.nonce,
+        expires_at=row.expires_at,
+    )
 
 
 def policy_of(row: CommandRequest) -> PolicySnapshot:
@@ -158,7 +173,7 @@ def get_queue(organization_id: UUID) -> QueueView:
     """Return the queue row, checked against its seal and the log's last word on it. One query."""
     log = get_log(organization_id)
     last = AuditEvent.objects.filter(log_id=log.id, obj=queue_object(organization_id))
-    row = QueueState.objects.annotate(
+    row = QueueState.objects.select_related("policy").annotate(
         logged_event=Subquery(last.order_by("-seq").values("event_id")[:1]),
     ).get(organization_id=organization_id)
     return QueueView(row, _queue_fault(row, row.logged_event))
@@ -179,10 +194,10 @@ def _queue_fault(row: QueueState, logged_event: UUID | None) -> Broken | None:
 
 
 def get_policy(queue: QueueState) -> ApprovalPolicy | Broken:
-    """Return the default policy, if it is the one that the sealed queue row names."""
-    policy = ApprovalPolicy.objects.filter(organization_id=queue.organization_id, position=0).first()
-    if policy is None:
-        return Broken("the organization has no policy")
+    """Return the default policy, if it is the one that the sealed queue row names. It came with the row."""
+    policy = queue.policy
+    if policy.organization_id != queue.organization_id:
+        return Broken("the policy is another organization's")
     if not keys.equal(policy_document_hash(policy), queue.policy_hash):
         return Broken("the policy was changed behind the log")
     return policy

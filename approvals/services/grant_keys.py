@@ -8,7 +8,7 @@ from django.db import transaction
 
 from approvals.domain.grants import GrantKey, sign_rotation
 from approvals.models import GrantKeyGeneration
-from approvals.selectors.grant_keys import FIRST_GENERATION, get_grant_key, grant_key
+from approvals.selectors.grant_keys import FIRST_GENERATION, forget_grant_key, get_grant_key, grant_key
 from audit.services import Event, append
 
 
@@ -18,6 +18,7 @@ def rotate_grant_key(*, actor: str, now: datetime) -> GrantKey:
     GrantKeyGeneration.objects.get_or_create(
         generation=FIRST_GENERATION, defaults={"created_at": now}
     )
+    forget_grant_key()
     old = get_grant_key()
     new = grant_key(old.generation + 1)
     GrantKeyGeneration.objects.create(
@@ -28,4 +29,5 @@ def rotate_grant_key(*, actor: str, now: datetime) -> GrantKey:
     facts = {"generation": new.generation, "kid": new.kid, "old_kid": old.kid}
     event = Event("grant_key.rotated", "system:grant-key", actor, facts)
     append(organization_id=None, now=now, events=[event])
+    transaction.on_commit(forget_grant_key)
     return new

@@ -14,11 +14,13 @@ from approvals.selectors.commands import effective_state
 from approvals.selectors.integrity import verify_command
 from approvals.services.freeze import freeze_in_place
 from approvals.services.journal import CommandJournal
+from core.fields import DecryptionError
 from core.problems import Problem, not_found
 
 SYSTEM_ACTOR = "system:integrity"
 CLOCK_ACTOR = "system:clock"
 INTEGRITY = "integrity"
+ENCRYPTED_COLUMNS = ("wish", "reason", "context", "match", "denial_reason")
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,11 +50,15 @@ def take_command(*, organization_id: UUID, command_id: UUID, now: datetime) -> T
     """
     # 1. The lock. SQLite's transactions are IMMEDIATE: it has the whole database.
     rows = CommandRequest.objects.select_for_update(of=("self",)).select_related("agent")
-    row = rows.filter(organization_id=organization_id, pk=command_id).first()
-    if row is None:
+    rows = rows.filter(organization_id=organization_id, pk=command_id)
+    try:
+        row = rows.first()
+        # 2. The seal and the log.
+        replayed = None if row is None else verify_command(row)
+    except DecryptionError as error:
+        row, replayed = rows.defer(*ENCRYPTED_COLUMNS).first(), Broken(str(error))
+    if row is None or replayed is None:
         raise not_found()
-    # 2. The seal and the log.
-    replayed = verify_command(row)
     if isinstance(replayed, Broken):
         return _refuse_broken(row, replayed, now)
     # 3. The clock.

@@ -23,6 +23,7 @@ def open_queue(*, organization_id: UUID, actor: str, now: datetime) -> QueueStat
     policy.save(force_insert=True)
     queue = QueueState(
         organization_id=organization_id,
+        policy=policy,
         whitelist_root=EMPTY_ROOT,
         policy_hash=policy_document_hash(policy),
         version=0,

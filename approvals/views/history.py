@@ -46,7 +46,9 @@ def history(request: PageRequest) -> HttpResponse:
     error, cursor = "", None
     try:
         wanted = _wanted(filters, request)
-        found = list_commands(request.access.organization_id, wanted).prefetch_related("decisions__user")
+        found = list_commands(
+            request.access.organization_id, wanted, owner_id=request.access.only_agents_of
+        ).prefetch_related("decisions__user")
         rows, cursor = pagination.newest_page(
             found,
             scope=f"history/{request.access.organization_id}",
@@ -120,4 +122,6 @@ def _wanted(filters: dict[str, str], request: HttpRequest) -> CommandFilter:
 
 def _agents(access: Access) -> list[dict[str, str]]:
     rows = Agent.objects.filter(organization_id=access.organization_id).order_by("name")
+    if access.only_agents_of is not None:
+        rows = rows.filter(owner_id=access.only_agents_of)
     return [{"value": str(row.pk), "label": row.name} for row in rows[:500]]

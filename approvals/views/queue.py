@@ -102,7 +102,9 @@ def _say_outcome(request: HttpRequest, outcome: Outcome) -> None:
 def _cards(request: PageRequest) -> dict[str, Any]:
     now = timezone.now()
     viewer = Viewer(request.access, now)
-    rows = list_pending(request.access.organization_id, now=now)[:MAX_CARDS]
+    rows = list_pending(
+        request.access.organization_id, now=now, owner_id=request.access.only_agents_of
+    )[:MAX_CARDS]
     commands = [present_command(row, viewer) for row in rows]
     steps = [] if commands or has_commands(request.access.organization_id) else first_steps()
     return {"commands": commands, "server_time": now, "first_steps": steps}
@@ -144,7 +146,7 @@ def _detail(
 
 
 def _row(access: Access, command_id: UUID) -> CommandRequest:
-    row = get_command(access.organization_id, command_id)
+    row = get_command(access.organization_id, command_id, owner_id=access.only_agents_of)
     if row is None:
         raise not_found()
     return row

@@ -22,7 +22,7 @@ def list_documents(organization_id: UUID, version: int) -> list[dict[str, Any]]:
         organization_id=organization_id,
         version_added__lte=version,
     )
-    return [row.document for row in rows.only("document")]
+    return list(rows.values_list("document", flat=True))
 
 
 def get_documents(organization_id: UUID, rule_ids: Iterable[str], version: int) -> dict[str, Any]:
@@ -33,4 +33,4 @@ def get_documents(organization_id: UUID, rule_ids: Iterable[str], version: int) 
         pk__in=list(rule_ids),
         version_added__lte=version,
     )
-    return {str(row.pk): row.document for row in rows}
+    return {str(pk): document for pk, document in rows.values_list("pk", "document")}
