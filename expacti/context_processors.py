@@ -21,7 +21,9 @@ def page(request: HttpRequest) -> dict[str, Any]:
         sees_queue = access.verified and may(access.role, Ability.VIEW_QUEUE)
         context["access"] = describe_access(access)
         context["organizations"] = list_organizations(access.user_id)
-        context["pending_count"] = count_pending(access.organization_id) if sees_queue else 0
+        context["pending_count"] = (
+            count_pending(access.organization_id, owner_id=access.only_agents_of) if sees_queue else 0
+        )
     return context
 
 

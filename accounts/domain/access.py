@@ -49,6 +49,11 @@ class Access:
         return may(self.role, Ability.AUDIT)
 
     @property
+    def only_agents_of(self) -> UUID | None:
+        """Return whose agents' commands alone this person sees; None where they see all."""
+        return None if self.can_review or self.can_audit else self.user_id
+
+    @property
     def can_manage_agents(self) -> bool:
         return may(self.role, Ability.MANAGE_AGENTS)
 
