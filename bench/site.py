@@ -78,6 +78,21 @@ def _enrol(user_id: uuid.UUID) -> None:
     TotpDevice.objects.create(user_id=user_id, name="bench", confirmed=True, seed="A" * 32)
 
 
+def session_cookies(site: Site) -> dict[str, str]:
+    """Return the cookies of a reviewer who has signed in with a second factor."""
+    from django.conf import settings
+    from django.test import Client
+
+    from accounts.models import Organization, User
+    from tests.accounts.cast import enter
+
+    client = Client()
+    user = User.objects.get(pk=site.access.user_id)
+    enter(client, user, Organization.objects.get(pk=site.organization_id))
+    session = client.cookies[settings.SESSION_COOKIE_NAME].value
+    return {settings.SESSION_COOKIE_NAME: session, settings.CSRF_COOKIE_NAME: secrets.token_hex(16)}
+
+
 def submission(site: Site, argv: list[str], *, release: bool) -> dict[str, Any]:
     """Return a `POST commands/` body."""
     from approvals.domain.request import Wish, compute_digest, format_time
