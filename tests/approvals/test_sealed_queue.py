@@ -68,7 +68,7 @@ def put_back(row: CommandRequest, copy: dict[str, Any], table: str = TABLE, key:
     values = {
         name: Jsonb(value) if isinstance(value, dict) else value for name, value in copy.items()
     }
-    names = ", ".join(f"{name} = %s" for name in values)
+    names = ", ".join(f'"{name}" = %s' for name in values)
     sql(f"UPDATE {table} SET {names} WHERE {key} = %s", *values.values(), db.adapt_uuid(row.pk))
 
 
