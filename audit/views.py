@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+import shlex
+from collections.abc import Mapping
 from datetime import datetime, time, timedelta
 from typing import Any
 from urllib.parse import urlencode
@@ -27,6 +30,9 @@ LEAF_SHORT_CHARS = 12
 VALUE_MAX_CHARS = 160
 NAMES = ("object", "actor", "type", "since", "until")
 HIDDEN_FACTS = frozenset(("columns", "mac", "row", "version", "policy"))
+# What a reader compares, not what tells the story: folded away.
+FOLDED = frozenset(("agent", "before", "after", "exp", "fingerprint", "jti", "key", "kid", "nonce", "wish"))
+_IS_DIGEST = re.compile(r"[0-9a-f]{40,}")
 TYPES = (
     "command.submitted", "command.voted", "command.approved", "command.denied", "command.released",
     "command.executed", "command.expired", "command.cancelled", "decision.refused",
@@ -122,18 +128,40 @@ def _object_url(kind: str, identifier: str) -> str:
         return ""
 
 
-def _summary(row: AuditEvent) -> list[dict[str, str]]:
+def _summary(row: AuditEvent) -> dict[str, list[dict[str, str]]]:
+    """Return what happened in short, and under `more` the members that only a comparison needs."""
     facts = record_of(row).get("facts", {})
     members = {name: value for name, value in facts.items() if name not in HIDDEN_FACTS}
     members.update(payload_of(row) or {})
-    return [
-        {"key": visible(name), "value": _short(value)}
-        for name, value in members.items()
-        if value not in (None, "", [], {})
-    ]
+    brief, more = _in_words(members), []
+    for name, value in members.items():
+        if value in (None, "", [], {}):
+            continue
+        item = {"key": visible(name), "value": _short(value)}
+        folded = name in FOLDED or _IS_DIGEST.fullmatch(str(value))
+        (more if folded else brief).append(item)
+    return {"brief": brief, "more": more}
+
+
+def _in_words(members: Mapping[str, Any]) -> list[dict[str, str]]:
+    """Say the two nested payloads in one line each: what was to run, and what a change changed."""
+    found = []
+    wish, before, after = (members.get(name) for name in ("wish", "before", "after"))
+    if isinstance(wish, dict):
+        line = wish.get("command") or shlex.join(map(str, wish.get("argv") or ()))
+        found.append({"key": "command", "value": _short(line)})
+        found.append({"key": "on", "value": _short(wish.get("host", ""))})
+    if isinstance(before, dict) and isinstance(after, dict):
+        names = [name for name in after if after[name] != before.get(name)]
+        found += [{"key": visible(name), "value": _short(f"{before.get(name)} → {after[name]}")} for name in names]
+    return found
 
 
 def _short(value: Any) -> str:
+    if isinstance(value, list | tuple):
+        value = ", ".join(map(str, value))
+    elif isinstance(value, dict):
+        value = ", ".join(f"{name} {item}" for name, item in value.items() if item is not None)
     text = visible(str(value))
     return text if len(text) <= VALUE_MAX_CHARS else text[: VALUE_MAX_CHARS - 1] + "…"
 

@@ -44,13 +44,15 @@ def dumps(value: Any) -> bytes:
 
 
 def loads(data: bytes | str) -> Any:
-    """Parse JSON strictly.
+    """Parse JSON strictly; bytes are UTF-8.
 
     Raises:
         CanonicalError: not JSON, duplicate keys, NaN or Infinity, or outside the value space.
     """
     try:
-        value = json.loads(data, object_pairs_hook=_unique, parse_constant=_no_constant)
+        # Decoded here: json.loads would guess UTF-16 and UTF-32.
+        text = data if isinstance(data, str) else data.decode("utf-8")
+        value = json.loads(text, object_pairs_hook=_unique, parse_constant=_no_constant)
     except (ValueError, RecursionError) as error:
         if isinstance(error, CanonicalError):
             raise

@@ -15,10 +15,14 @@ from django.db.models.sql import UpdateQuery
 
 @dataclass(frozen=True, slots=True)
 class Write:
-    """One INSERT or UPDATE and its parameters. It counts as done when it touches a row."""
+    """One INSERT or UPDATE and its parameters. It counts as done when it touches a row.
+
+    A probe is a SELECT that has to find a row.
+    """
 
     sql: str
     params: tuple[Any, ...]
+    probe: bool = False
 
 
 def insert(*instances: models.Model, using: str = "default") -> Write:
@@ -65,7 +69,7 @@ def execute(write: Write, *, using: str = "default") -> bool:
     """Run one write alone; True when it touched a row."""
     with connections[using].cursor() as cursor:
         cursor.execute(write.sql, write.params)
-        return bool(cursor.rowcount > 0)
+        return cursor.fetchone() is not None if write.probe else bool(cursor.rowcount > 0)
 
 
 def fetch_prepared(sql: str, params: list[Any], *, using: str = "default") -> list[Any]:

@@ -41,18 +41,22 @@ class Export:
         salt = hashlib.sha256(str(len(self.lines)).encode()).digest()
         event_id = str(uuid.uuid4())
         known = {"version": 1, **(facts or {})}
-        row = hashlib.sha256(b"expacti/row/1\n" + jcs(known)).hexdigest()
+        actor = changes.pop("actor", f"agent:{uuid.uuid4()}")
+        ts = "2030-01-02T03:04:05.123456Z"
+        pc = hmac.new(salt, jcs(payload), "sha256").hexdigest() if payload else None
+        bound = {"actor": actor, "facts": known, "pc": pc, "ts": ts}
+        row = hashlib.sha256(b"expacti/row/1\n" + jcs(bound)).hexdigest()
         record = {
-            "actor": f"agent:{uuid.uuid4()}",
+            "actor": actor,
             "event_id": event_id,
             "facts": {**known, "row": row, "mac": "0" * 64},
             "log": self.log,
             "obj": f"command:{uuid.uuid4()}",
-            "pc": hmac.new(salt, jcs(payload), "sha256").hexdigest() if payload else None,
+            "pc": pc,
             "prev": self.prev,
             "seq": len(self.lines),
             "t": "expacti.audit/1",
-            "ts": "2030-01-02T03:04:05.123456Z",
+            "ts": ts,
             "type": kind,
             **changes,
         }

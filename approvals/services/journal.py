@@ -11,7 +11,7 @@ from django.db import transaction
 
 from approvals.models import CommandRequest, QueueState
 from approvals.selectors.integrity import command_object, queue_object, seal_command, seal_queue
-from audit.services import Event, append
+from audit.services import Event, GuardFailed, append
 from core import db
 from core.ids import uuid7
 
@@ -91,31 +91,35 @@ class _Journal:
         # Sealing comes first: the update writes the seal.
         events = self._sealed_events() if self._changed else self.events
         own = [self._update()] if self._changed else []
-        with transaction.atomic():
-            appended = append(
-                organization_id=self.row.organization_id,
-                now=self.now,
-                events=events,
-                writes=[*own, *writes],
-            )
-            if not appended:
-                raise LostRace
+        try:
+            with transaction.atomic():
+                appended = append(
+                    organization_id=self.row.organization_id,
+                    now=self.now,
+                    events=events,
+                    writes=[*own, *writes],
+                )
+        except GuardFailed as error:
+            raise LostRace from error
+        if not appended:
+            raise LostRace
 
-    def commit_insert(self, *, writes: Sequence[db.Write] = ()) -> bool:
+    def commit_insert(self, *, writes: Sequence[db.Write] = ()) -> None:
         """Insert the row and append, in one statement where the database allows.
 
-        Returns False when one of `writes` touched no row; the caller's transaction must roll back.
+        Raises:
+            LostRace: one of `writes` touched no row. Nothing was written.
         """
         events = self._sealed_events()
-        insert = db.insert(self.row)
-        return bool(
+        try:
             append(
                 organization_id=self.row.organization_id,
                 now=self.now,
                 events=events,
-                writes=[insert, *writes],
+                writes=[db.insert(self.row), *writes],
             )
-        )
+        except GuardFailed as error:
+            raise LostRace from error
 
 
 class CommandJournal(_Journal):

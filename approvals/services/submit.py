@@ -19,7 +19,7 @@ from approvals.domain.request import Submission, Wish, compute_digest, compute_f
 from approvals.domain.seal import Broken
 from approvals.domain.states import State
 from approvals.effects import announce_command
-from approvals.models import ApprovalPolicy, CommandRequest, CommandWord, RuleUse
+from approvals.models import ApprovalPolicy, CommandRequest, CommandWord, QueueState, RuleUse
 from approvals.selectors.commands import count_open
 from approvals.selectors.grant_keys import get_grant_key
 from approvals.selectors.integrity import QueueView, get_policy, get_queue
@@ -31,7 +31,7 @@ from approvals.selectors.rulesets import (
     rules_unchanged,
 )
 from approvals.selectors.subjects import to_subject
-from approvals.services.journal import CommandJournal
+from approvals.services.journal import CommandJournal, LostRace
 from approvals.whitelist.domain.model import Outcome, Verdict
 from approvals.whitelist.domain.rules import evaluate
 from core import db, keys, search
@@ -70,15 +70,12 @@ def submit_command(*, agent: AgentPrincipal, submission: Submission, now: dateti
     verdict, ruleset = _try_rules(agent, submission.wish, queue, policy, now)
     # 3. Row, search words, uses and records in one statement.
     try:
-        return _store(agent, submission, row, verdict, ruleset, now)
-    except _RuleUsedUp:
+        return _store(agent, submission, row, verdict, ruleset, queue)
+    except LostRace:
+        # What the rules said does not hold any more. That is no refusal: a human decides.
         row = _new_row(agent, submission, policy, now)
-        spent = Verdict(Outcome.REVIEW, ("the rule that would allow it is used up",), verdict.rules)
-        return _store(agent, submission, row, spent, ruleset, now)
-
-
-class _RuleUsedUp(Exception):  # noqa: N818 - caught in this module
-    """A limited rule had no use left. Rolled back."""
+        late = "the rule that would allow it is used up, or the queue changed at this moment"
+        return _store(agent, submission, row, Verdict(Outcome.REVIEW, (late,), verdict.rules), ruleset, queue)
 
 
 def _time_problem(agent: AgentPrincipal, submission: Submission, now: datetime) -> Problem | None:
@@ -194,8 +191,9 @@ def _store(
     row: CommandRequest,
     verdict: Verdict,
     ruleset: Ruleset | None,
-    now: datetime,
+    queue: QueueView,
 ) -> Submitted:
+    now = row.created_at
     row.match = {
         "outcome": str(verdict.outcome),
         "reasons": list(verdict.reasons),
@@ -204,10 +202,9 @@ def _store(
     journal = CommandJournal(row, actor=agent.actor, now=now)
     _record_submission(journal, agent, submission)
     writes: list[db.Write] = []
-    limited = False
     if verdict.outcome == Outcome.ALLOW and ruleset is not None:
         _record_approval(journal, agent, submission, verdict, ruleset, now)
-        writes, limited = _use_writes(agent.organization.id, verdict, ruleset, now)
+        writes = [_queue_probe(queue), *_use_writes(agent.organization.id, verdict, ruleset, now)]
     elif verdict.outcome == Outcome.DENY:
         _record_denial(journal, verdict, now)
     else:
@@ -216,9 +213,8 @@ def _store(
     if words:
         writes.append(db.insert(*words))
     try:
-        with _transaction(needed=limited):
-            if not journal.commit_insert(writes=writes):
-                raise _RuleUsedUp
+        with _savepoint():
+            journal.commit_insert(writes=writes)
     except IntegrityError as error:
         earlier = _find_repeated(agent, submission, now)
         if earlier is None:
@@ -230,13 +226,18 @@ def _store(
     return Submitted(row, repeated=False)
 
 
-def _transaction(*, needed: bool) -> AbstractContextManager[Any]:
-    # One statement is its own transaction, at a third of the round trips. Only a limited rule's
-    # count can hold back one of the writes and not the others. Inside a transaction of the
-    # caller's a savepoint keeps a reused id from spoiling it.
-    if needed or transaction.get_connection().in_atomic_block:
-        return transaction.atomic()
-    return nullcontext()
+def _savepoint() -> AbstractContextManager[Any]:
+    # The one statement is its own transaction, at a third of the round trips. Inside a transaction of
+    # the caller's a savepoint keeps a reused id from spoiling it.
+    return transaction.atomic() if transaction.get_connection().in_atomic_block else nullcontext()
+
+
+def _queue_probe(queue: QueueView) -> db.Write:
+    """Find the queue row as it was read, and hold it: a freeze comes before the grant or after it."""
+    connection = transaction.get_connection()
+    lock = " FOR SHARE" if connection.features.has_select_for_update else ""
+    sql = f"SELECT 1 FROM {QueueState._meta.db_table} WHERE organization_id = %s AND version = %s{lock}"  # noqa: S608 - a constant
+    return db.Write(sql, (db.adapt_uuid(queue.row.organization_id), queue.row.version), probe=True)
 
 
 def _record_submission(journal: CommandJournal, agent: AgentPrincipal, submission: Submission) -> None:
@@ -334,10 +335,10 @@ def _check_quota(agent: AgentPrincipal) -> None:
 
 def _use_writes(
     organization_id: UUID, verdict: Verdict, ruleset: Ruleset, now: datetime
-) -> tuple[list[db.Write], bool]:
+) -> list[db.Write]:
     """Count one use of each rule that approved; a limited rule only up to its limit."""
     table = RuleUse._meta.db_table
-    writes, limited = [], False
+    writes = []
     for rule_id, taken in verdict.uses:
         limit = ruleset.rules[rule_id].max_uses
         sql = (
@@ -347,11 +348,10 @@ def _use_writes(
         )
         params: list[Any] = [db.adapt_uuid(rule_id), db.adapt_uuid(organization_id), taken, now]
         if limit is not None:
-            limited = True
             sql += f" WHERE {table}.uses + excluded.uses <= %s"
             params.append(limit)
         writes.append(db.Write(sql, tuple(params)))
-    return writes, limited
+    return writes
 
 
 def _words(organization_id: UUID, submission: Submission) -> list[CommandWord]:

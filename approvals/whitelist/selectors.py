@@ -22,7 +22,8 @@ def list_documents(organization_id: UUID, version: int) -> list[dict[str, Any]]:
         organization_id=organization_id,
         version_added__lte=version,
     )
-    return list(rows.values_list("document", flat=True))
+    documents: Any = rows.values_list("document", flat=True)
+    return list(documents)
 
 
 def get_documents(organization_id: UUID, rule_ids: Iterable[str], version: int) -> dict[str, Any]:

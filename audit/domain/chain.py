@@ -140,4 +140,5 @@ def authentic(record: dict[str, Any], mac_key: bytes) -> bool:
         kind=record["type"],
         version=facts.get("version", 0),
     )
-    return keys.equal(mac, expected) and keys.equal(row, row_commitment(facts))
+    actual = row_commitment(facts, actor=record["actor"], pc=record["pc"], ts=record["ts"])
+    return keys.equal(mac, expected) and keys.equal(row, actual)

@@ -69,10 +69,15 @@ def payload_commitment(salt: bytes, payload: bytes) -> str:
     return keys.mac(salt, payload).hex()
 
 
-def row_commitment(facts: Mapping[str, Any]) -> str:
-    """Return `row`: hex SHA-256 over every fact but `row` and `mac`."""
+def row_commitment(facts: Mapping[str, Any], *, actor: str, pc: str | None, ts: str) -> str:
+    """Return `row`: hex SHA-256 over every fact but `row` and `mac`, and over who, when and the payload.
+
+    The MAC covers `row`, so nothing of a record can be changed and the chain computed anew without the
+    key; `log`, `prev` and `seq` are the chain's own.
+    """
     rest = {name: value for name, value in facts.items() if name not in {"row", "mac"}}
-    return hashlib.sha256(ROW_PREFIX + canonical.dumps(rest)).hexdigest()
+    bound = {"actor": actor, "facts": rest, "pc": pc, "ts": ts}
+    return hashlib.sha256(ROW_PREFIX + canonical.dumps(bound)).hexdigest()
 
 
 def record_mac(
@@ -94,7 +99,7 @@ def prepare(event: Event, *, log: str, mac_key: bytes, now: datetime, salt: byte
     head = {
         "actor": event.actor,
         "event_id": str(event.event_id),
-        "facts": _sealed_facts(event, mac_key),
+        "facts": _sealed_facts(event, mac_key, commitment, format_time(now)),
         "log": log,
         "obj": event.obj,
         "pc": commitment,
@@ -118,9 +123,9 @@ def format_time(moment: datetime) -> str:
     return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
 
 
-def _sealed_facts(event: Event, mac_key: bytes) -> dict[str, Any]:
+def _sealed_facts(event: Event, mac_key: bytes, pc: str | None, ts: str) -> dict[str, Any]:
     facts: dict[str, Any] = {**event.facts, "version": event.version}
-    facts["row"] = row_commitment(facts)
+    facts["row"] = row_commitment(facts, actor=event.actor, pc=pc, ts=ts)
     facts["mac"] = record_mac(
         mac_key,
         event_id=str(event.event_id),

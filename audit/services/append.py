@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from django.db import connections, transaction
+from django.db import DatabaseError, connections, transaction
 
 from audit.domain.record import SALT_BYTES, Event, Prepared, complete, leaf_hash, prepare
 from audit.models import AuditEvent
@@ -17,6 +17,7 @@ from audit.selectors import PAYLOAD_COLUMN, LogRef, get_log
 from core import canonical, db, fields, keys
 
 USING = "default"
+GUARD_SQLSTATE = "EX001"  # raised by our functions; the class is nobody else's
 TS = 4  # the column of the moment in `_columns`
 # `%b`: binary parameters, which the client neither escapes nor the server parses.
 _ONE = (
@@ -27,6 +28,10 @@ _MANY = (
     "SELECT seq, leaf FROM expacti_audit_append(%s, ARRAY[{guards}]::bigint[], %b::uuid[], %b::text[],"
     " %b::text[], %b::text[], %s::timestamptz, %b::text[], %b::text[], %b::bytea[], %b::bytea[])"
 )
+
+
+class GuardFailed(Exception):  # noqa: N818 - an outcome of concurrency
+    """One of several writes touched no row. Nothing of the statement was done."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,13 +52,13 @@ def append(
     """Run `writes` and append `events`, together or not at all.
 
     On PostgreSQL that is one statement, so one round trip and, outside a transaction, its own
-    commit. A compare-and-set is a write with a WHERE: when a write touches no row nothing is
-    appended and the answer is empty; several writes then need the caller's `atomic` block, which
-    has to be rolled back.
+    commit. A compare-and-set is a write with a WHERE: when the only write touches no row nothing is
+    appended and the answer is empty. Of several writes each must touch a row, or none is done.
 
     The head row is locked until the commit, so this is a transaction's last statement.
 
     Raises:
+        GuardFailed: one of several writes touched no row; none of them was done.
         canonical.CanonicalError: a fact or payload without one canonical form.
         django.db.Error: the database refused; the caller's action fails with it.
     """
@@ -77,14 +82,20 @@ def _append_in_database(
 ) -> tuple[Appended, ...]:
     names = [f"w{number}" for number in range(len(writes))]
     parts = [
-        f"{name} AS ({write.sql} RETURNING 1)" for name, write in zip(names, writes, strict=True)
+        f"{name} AS ({write.sql}{'' if write.probe else ' RETURNING 1'})"
+        for name, write in zip(names, writes, strict=True)
     ]
     guards = ", ".join(f"(SELECT count(*) FROM {name})" for name in names)  # noqa: S608 - our own names
     call, values = (_ONE, _columns(prepared[0])) if len(prepared) == 1 else (_MANY, _transposed(prepared))
     # The text is Django's own compiled statements; every value is a parameter.
     sql = (f"WITH {', '.join(parts)} " if parts else "") + call.format(guards=guards)
     params = [*(value for write in writes for value in write.params), log.id, *values]
-    rows = db.fetch_prepared(sql, params, using=USING)
+    try:
+        rows = db.fetch_prepared(sql, params, using=USING)
+    except DatabaseError as error:
+        if getattr(error.__cause__, "sqlstate", None) == GUARD_SQLSTATE:
+            raise GuardFailed from error
+        raise
     return tuple(Appended(seq, bytes(leaf)) for seq, leaf in rows)
 
 
@@ -106,6 +117,8 @@ def _append_here(
     with transaction.atomic(using=USING), connections[USING].cursor() as cursor:
         for write in writes:
             if not db.execute(write, using=USING):
+                if len(writes) > 1:
+                    raise GuardFailed
                 return ()
         cursor.execute("SELECT size, last_leaf FROM audit_log WHERE id = %s", [log.id.hex])
         size, prev = cursor.fetchone()

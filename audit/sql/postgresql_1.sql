@@ -1,5 +1,5 @@
 -- One append: takes the head row's lock, puts prev and seq into each prepared record, hashes, stores.
--- p_guard holds, per write of the same statement, how many rows it touched: any 0 appends nothing.
+-- p_guard holds, per write of the same statement, how many rows it touched: with any 0 nothing is appended.
 CREATE FUNCTION expacti_audit_append(
     p_log uuid, p_guard bigint[], p_event uuid[], p_type text[], p_obj text[], p_actor text[],
     p_ts timestamptz, p_before text[], p_after text[], p_salt bytea[], p_payload bytea[]
@@ -11,6 +11,11 @@ DECLARE
     v_raw text;
 BEGIN
     IF 0 = ANY (p_guard) THEN
+        -- One write that touched nothing is a compare-and-set that lost. Of several, the others have
+        -- been done by now: only an error takes the whole statement back.
+        IF cardinality(p_guard) > 1 THEN
+            RAISE EXCEPTION 'a write of this statement touched no row' USING ERRCODE = 'EX001';
+        END IF;
         RETURN;
     END IF;
     SELECT l.size, l.last_leaf INTO STRICT v_size, v_prev
@@ -81,6 +86,11 @@ DECLARE
     v_prev bytea;
 BEGIN
     IF 0 = ANY (p_guard) THEN
+        -- One write that touched nothing is a compare-and-set that lost. Of several, the others have
+        -- been done by now: only an error takes the whole statement back.
+        IF cardinality(p_guard) > 1 THEN
+            RAISE EXCEPTION 'a write of this statement touched no row' USING ERRCODE = 'EX001';
+        END IF;
         RETURN;
     END IF;
     UPDATE {schema}.audit_log l SET

@@ -66,7 +66,12 @@ MIDDLEWARE = [
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "axes.middleware.AxesMiddleware",
 ]
-API_MIDDLEWARE = ["expacti.middleware.request_id", "expacti.middleware.api_headers"]
+API_MIDDLEWARE = [
+    "expacti.middleware.request_id",
+    "django.middleware.security.SecurityMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "expacti.middleware.api_headers",
+]
 
 ROOT_URLCONF = "expacti.urls"
 WSGI_APPLICATION = "expacti.wsgi.application"
@@ -284,5 +289,5 @@ LOGGING = {
     "formatters": {"line": {"()": "expacti.logs.VisibleFormatter"}},
     "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
     "root": {"handlers": ["stderr"], "level": env.text("EXPACTI_LOG_LEVEL", "INFO")},
-    "loggers": {"axes": {"level": "WARNING"}, "daphne": {"level": "WARNING"}},
+    "loggers": {"axes": {"level": "WARNING"}},
 }

@@ -21,6 +21,8 @@ if len(SECRET_KEY) < MIN_SECRET_CHARS:
     )
 
 SECURE_SSL_REDIRECT = env.flag("EXPACTI_SSL_REDIRECT", default=True)
+# Probes ask inside, without TLS.
+SECURE_REDIRECT_EXEMPT = [r"^healthz$", r"^readyz$"]
 SECURE_HSTS_SECONDS = 2 * 365 * 86_400
 SECURE_HSTS_INCLUDE_SUBDOMAINS = True
 SECURE_HSTS_PRELOAD = True

@@ -278,7 +278,7 @@ def test_limited_rule_is_used_up(cast: Cast, agent: AgentClient) -> None:
     assert [state_of(agent, cast) for _ in range(3)] == ["released", "released", "pending"]
     assert RuleUse.objects.get(rule_id=rule.id).uses == 2
     answer = agent.submit(make_body(cast.agent, "ls")).json()
-    assert answer["match"]["reasons"] == ["the rule that would allow it is used up"]
+    assert "used up" in answer["match"]["reasons"][0]
 
 
 def test_a_repeated_request_takes_one_use(cast: Cast, agent: AgentClient) -> None:

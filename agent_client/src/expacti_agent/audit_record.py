@@ -134,6 +134,7 @@ def _checked(record: object) -> dict[str, object]:
     if not isinstance(facts, dict) or type(facts.get("version")) is not int or "mac" not in facts:
         raise TamperedError("a record without facts")
     rest = {key: value for key, value in facts.items() if key not in ("row", "mac")}
-    if hashlib.sha256(ROW + encode_unchecked(rest)).hexdigest() != facts.get("row"):
+    bound = {"actor": record["actor"], "facts": rest, "pc": record["pc"], "ts": record["ts"]}
+    if hashlib.sha256(ROW + encode_unchecked(bound)).hexdigest() != facts.get("row"):
         raise TamperedError("facts that are not the ones committed to (row)")
     return record
