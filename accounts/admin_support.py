@@ -33,7 +33,6 @@ class OrganizationModelAdmin(_ModelAdmin):
     """
 
     organization_path = "organization_id"
-    actions_selection_counter = False
     show_full_result_count = False
 
     def get_queryset(self, request: HttpRequest) -> models.QuerySet[Any]:

@@ -31,7 +31,23 @@ VALUE_MAX_CHARS = 160
 NAMES = ("object", "actor", "type", "since", "until")
 HIDDEN_FACTS = frozenset(("columns", "mac", "row", "version", "policy"))
 # What a reader compares, not what tells the story: folded away.
-FOLDED = frozenset(("agent", "before", "after", "exp", "fingerprint", "jti", "key", "kid", "nonce", "wish"))
+FOLDED = frozenset(
+    (
+        "agent",
+        "before",
+        "after",
+        "exp",
+        "fingerprint",
+        "jti",
+        "key",
+        "kid",
+        "membership",
+        "nonce",
+        "voter",
+        "voters",
+        "wish",
+    )
+)
 _IS_DIGEST = re.compile(r"[0-9a-f]{40,}")
 TYPES = (
     "command.submitted", "command.voted", "command.approved", "command.denied", "command.released",

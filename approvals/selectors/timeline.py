@@ -11,6 +11,7 @@ from audit.queries import payload_of, record_of
 from audit.selectors import list_events, with_sealed_payload
 from core.text import visible
 
+REVIEWER = "reviewer"  # the usual code of a denial: the vote before it says who and why
 _LABELS = {
     "command.submitted": "Submitted",
     "command.voted": "Vote",
@@ -52,7 +53,7 @@ def _reason(payload: Any, facts: dict[str, Any]) -> str:
     parts = []
     if payload and payload.get("reason"):
         parts.append(str(payload["reason"]))
-    if facts.get("code"):
+    if facts.get("code") not in (None, "", REVIEWER):
         parts.append(f"({facts['code']})")
     if facts.get("reason"):
         parts.append(str(facts["reason"]))

@@ -9,6 +9,7 @@ from django.conf import settings
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
+from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.http import require_GET, require_POST
 
@@ -102,9 +103,7 @@ def _say_outcome(request: HttpRequest, outcome: Outcome) -> None:
 def _cards(request: PageRequest) -> dict[str, Any]:
     now = timezone.now()
     viewer = Viewer(request.access, now)
-    rows = list_pending(
-        request.access.organization_id, now=now, owner_id=request.access.only_agents_of
-    )[:MAX_CARDS]
+    rows = list_pending(request.access.organization_id, now=now, owner_id=request.access.only_agents_of)[:MAX_CARDS]
     commands = [present_command(row, viewer) for row in rows]
     steps = [] if commands or has_commands(request.access.organization_id) else first_steps()
     return {"commands": commands, "server_time": now, "first_steps": steps}
@@ -113,7 +112,7 @@ def _cards(request: PageRequest) -> dict[str, Any]:
 def first_steps() -> list[dict[str, str]]:
     """Return the commands that bring a first request here."""
     return [
-        {"title": "Make an agent and a key", "command": f"{settings.PUBLIC_URL}/agents/"},
+        {"title": "Make an agent and a key", "url": reverse("agents"), "label": "Agents"},
         {"title": "Install the client", "command": "pip install expacti-agent"},
         {"title": "Sign in with the key", "command": f"expacti login --url {settings.PUBLIC_URL}"},
         {"title": "Ask for a command", "command": "expacti run -- uname -a"},
@@ -130,9 +129,7 @@ def _card(request: PageRequest, row: CommandRequest, *, error: str = "") -> Http
     return render(request, "approvals/_card.html", context)
 
 
-def _detail(
-    request: PageRequest, row: CommandRequest, *, error: str = "", status: int = 200
-) -> HttpResponse:
+def _detail(request: PageRequest, row: CommandRequest, *, error: str = "", status: int = 200) -> HttpResponse:
     now = timezone.now()
     context = {
         "command": present_command(row, Viewer(request.access, now)),
@@ -150,5 +147,3 @@ def _row(access: Access, command_id: UUID) -> CommandRequest:
     if row is None:
         raise not_found()
     return row
-
-

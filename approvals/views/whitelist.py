@@ -131,9 +131,7 @@ def _draft(row: CommandRequest, data: Any) -> RuleDraft:
     )
 
 
-def _proposal_context(
-    request: HttpRequest, row: CommandRequest, form: RuleForm | None = None
-) -> dict[str, Any]:
+def _proposal_context(request: HttpRequest, row: CommandRequest, form: RuleForm | None = None) -> dict[str, Any]:
     now = timezone.now()
     proposal = propose_rule(to_subject(Wish.from_dict(row.wish), row.agent_id))
     variants = _variants(proposal) if isinstance(proposal, Proposal) else []
@@ -183,11 +181,9 @@ def _preview(row: CommandRequest, data: Any) -> dict[str, Any]:
     found = simulate_rule(organization, rule, now=now)
     lines = Counter(_line(match.wish) for match in found.commands if match.pk != row.pk)
     return {
-        "would_match": [
-            {"segments": segments(line), "count": count} for line, count in lines.most_common(10)
-        ],
+        "would_match": [{"segments": segments(line), "count": count} for line, count in lines.most_common(10)],
         "would_match_total": found.matched - any(match.pk == row.pk for match in found.commands),
-        "warnings": [item.text for item in warnings],
+        "warnings": [{"text": item.message, "example": quote_argv(item.example)} for item in warnings],
         "acknowledged": bool(data.get("understood")),
         "pattern_error": "",
     }
