@@ -14,6 +14,7 @@ from rest_framework import exceptions
 from rest_framework.parsers import BaseParser
 from rest_framework.response import Response
 
+from accounts.api.authentication import CHALLENGE
 from core import canonical
 from core.problems import CONTENT_TYPE, Problem, not_found
 
@@ -59,6 +60,8 @@ def exception_handler(error: Exception, context: Mapping[str, Any]) -> Response 
     if problem is None:
         return None
     request = context["request"]
+    if problem.status == 401:
+        problem.headers.setdefault("WWW-Authenticate", CHALLENGE)  # RFC 9110 wants one
     request_id = getattr(request._request, "request_id", "")
     return Response(
         problem.body(request_id),
@@ -78,8 +81,7 @@ def _as_problem(error: Exception) -> Problem | None:  # noqa: PLR0911 - a table
     if isinstance(error, exceptions.UnsupportedMediaType):
         return Problem(415, "unsupported_media_type", "Send application/json.")
     if isinstance(error, exceptions.NotAuthenticated):
-        header = {"WWW-Authenticate": 'Bearer realm="expacti"'}
-        return Problem(401, "not_authenticated", "Send Authorization: Bearer exp_…", headers=header)
+        return Problem(401, "not_authenticated", "Send Authorization: Bearer exp_…")
     if isinstance(error, exceptions.PermissionDenied):
         return Problem(403, "role_required", "This credential may not do that.")
     if isinstance(error, exceptions.Throttled):
