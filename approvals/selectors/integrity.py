@@ -9,6 +9,7 @@ from uuid import UUID
 from django.db.models import Subquery
 
 from approvals.domain.policy import PolicySnapshot
+from approvals.domain.queue_log import QueueFacts, replay_queue
 from approvals.domain.request import Wish, compute_digest, format_time
 from approvals.domain.seal import (
     SEAL_V,
@@ -23,7 +24,9 @@ from approvals.models import ApprovalPolicy, CommandRequest, QueueState
 from audit.domain.record import format_time as format_instant
 from audit.models import AuditEvent
 from audit.selectors import get_log
-from core import keys
+from core import canonical, keys
+
+TEXTS_PREFIX = b"expacti/texts/1\n"
 
 
 def command_object(command_id: Any) -> str:
@@ -66,7 +69,19 @@ def command_columns(row: CommandRequest) -> dict[str, Any]:
         "signal": row.signal,
         "state": str(row.state),
         "submitted_by": None if row.submitted_by_id is None else str(row.submitted_by_id),
+        "texts": _texts_mac(row),
     }
+
+
+def _texts_mac(row: CommandRequest) -> str:
+    """Bind what reviewers read beside the command; keyed, so that the log tells nothing of it."""
+    texts = {
+        "context": row.context,
+        "denial_reason": row.denial_reason,
+        "match": row.match,
+        "reason": row.reason,
+    }
+    return keys.mac(seal_key(row.organization_id), TEXTS_PREFIX + canonical.dumps(texts)).hex()
 
 
 def queue_columns(row: QueueState) -> dict[str, Any]:
@@ -118,6 +133,14 @@ def verify_command(row: CommandRequest) -> Replayed | Broken:
     records = AuditEvent.objects.filter(log_id=log.id, obj=command_object(row.id)).order_by("seq")
     raws = [(raw.encode(), bytes(leaf)) for raw, leaf in records.values_list("raw", "leaf_hash")]
     replayed = replay(raws, mac_key=keys.derive("audit-mac", log.origin))
+    try:
+        broken = _command_fault(row, replayed)
+    except (canonical.CanonicalError, KeyError, TypeError, ValueError, AttributeError):
+        broken = Broken("the row holds what no service writes")
+    return replayed if broken is None else broken
+
+
+def _command_fault(row: CommandRequest, replayed: Replayed | Broken) -> Broken | None:
     broken = check_row(
         replayed,
         columns=command_columns(row),
@@ -130,10 +153,10 @@ def verify_command(row: CommandRequest) -> Replayed | Broken:
     if broken is None and policy_of(row).hash != row.policy_hash:
         broken = Broken("its policy is not the one that it was submitted under")
     if broken is None and not keys.equal(row.digest, _digest_of(row)):
-        # Encrypted columns are not among the sealed ones. Without this a reviewer could be shown
-        # another command's text, and vote on the digest of this one.
+        # The command's text is encrypted and bound by the digest alone. Without this a reviewer could
+        # be shown another command's text, and vote on the digest of this one.
         broken = Broken("what it would show is not what its digest binds")
-    return replayed if broken is None else broken
+    return broken
 
 
 def _digest_of(row: CommandRequest) -> str:
@@ -177,6 +200,14 @@ def get_queue(organization_id: UUID) -> QueueView:
         logged_event=Subquery(last.order_by("-seq").values("event_id")[:1]),
     ).get(organization_id=organization_id)
     return QueueView(row, _queue_fault(row, row.logged_event))
+
+
+def replay_queue_log(organization_id: UUID) -> QueueFacts | Broken:
+    """Return what the whole log says of the queue: for repair, not for the path of a request."""
+    log = get_log(organization_id)
+    records = AuditEvent.objects.filter(log_id=log.id, obj=queue_object(organization_id)).order_by("seq")
+    raws = ((raw.encode(), bytes(leaf)) for raw, leaf in records.values_list("raw", "leaf_hash"))
+    return replay_queue(raws, mac_key=keys.derive("audit-mac", log.origin))
 
 
 def _queue_fault(row: QueueState, logged_event: UUID | None) -> Broken | None:

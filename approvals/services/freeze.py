@@ -3,28 +3,34 @@
 from __future__ import annotations
 
 from datetime import datetime
-from uuid import UUID
 
 from django.db import transaction
 
 from accounts.domain.access import Access, require_verified
 from accounts.domain.roles import Ability
-from approvals.models import QueueState
+from approvals.selectors.integrity import QueueView
 from approvals.services.journal import QueueJournal
+from approvals.services.queues import REPAIRED, repair_queue, take_queue
+from core.problems import Problem
 
 SYSTEM_ACTOR = "system:integrity"
 REASON_MAX_CHARS = 200
 
 
-def freeze_in_place(
-    queue: QueueState, *, reason: str, now: datetime, actor: str = SYSTEM_ACTOR
-) -> None:
-    """Freeze a locked queue row. Frozen already: nothing happens."""
-    if queue.frozen_at is not None:
+def freeze_in_place(view: QueueView, *, reason: str, now: datetime, actor: str = SYSTEM_ACTOR) -> None:
+    """Freeze a queue that was taken. A broken row is first put back to what the log says.
+
+    Frozen already: nothing happens. Where the log itself does not hold the row stays broken, and so
+    closed: to seal it would make a forgery genuine.
+    """
+    broken = view.broken is not None
+    if not repair_queue(view) or (view.row.frozen_at is not None and not broken):
         return
-    journal = QueueJournal(queue, actor=actor, now=now)
+    journal = QueueJournal(view.row, actor=actor, now=now)
     text = reason[:REASON_MAX_CHARS]
-    journal.step("queue.frozen", payload={"reason": text}, frozen_at=now, frozen_reason=text)
+    journal.step(
+        "queue.frozen", payload={"reason": text}, frozen_at=now, frozen_reason=text, **_repaired(view)
+    )
     journal.commit_update()
 
 
@@ -32,22 +38,28 @@ def freeze_in_place(
 def freeze_queue(*, access: Access, reason: str, now: datetime) -> None:
     """Freeze the organization's queue: nothing is released, no rule approves."""
     require_verified(access, Ability.ADMINISTER)
-    queue = _lock(access.organization_id)
-    freeze_in_place(queue, reason=reason, now=now, actor=access.actor)
+    freeze_in_place(take_queue(access.organization_id), reason=reason, now=now, actor=access.actor)
 
 
 @transaction.atomic
 def unfreeze_queue(*, access: Access, reason: str, now: datetime) -> None:
-    """Let the queue go on, after a human looked.
+    """Let the queue go on, after a human looked. A broken row is put back to what the log says.
 
-    The row is sealed anew as it stands, so this also ends a queue row's broken seal.
+    Raises:
+        Problem: 401, 403, or 409 `integrity_violated` when the log itself does not hold.
     """
     require_verified(access, Ability.ADMINISTER)
-    queue = _lock(access.organization_id)
-    journal = QueueJournal(queue, actor=access.actor, now=now)
-    journal.step("queue.unfrozen", payload={"reason": reason}, frozen_at=None, frozen_reason="")
+    view = take_queue(access.organization_id)
+    if not repair_queue(view):
+        detail = "The audit log of the queue does not hold. Run manage.py verify_audit, and restore a backup."
+        raise Problem(409, "integrity_violated", detail)
+    journal = QueueJournal(view.row, actor=access.actor, now=now)
+    journal.step(
+        "queue.unfrozen", payload={"reason": reason}, frozen_at=None, frozen_reason="", **_repaired(view)
+    )
     journal.commit_update()
 
 
-def _lock(organization_id: UUID) -> QueueState:
-    return QueueState.objects.select_for_update().get(organization_id=organization_id)
+def _repaired(view: QueueView) -> dict[str, object]:
+    """Return the columns that a repair may have changed, for the update to write."""
+    return {} if view.broken is None else {name: getattr(view.row, name) for name in REPAIRED}

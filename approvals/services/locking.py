@@ -9,11 +9,12 @@ from uuid import UUID
 from approvals.domain.seal import Broken, Replayed
 from approvals.domain.states import OPEN, State
 from approvals.effects import announce_command, announce_violation
-from approvals.models import CommandRequest, QueueState
+from approvals.models import CommandRequest
 from approvals.selectors.commands import effective_state
 from approvals.selectors.integrity import verify_command
 from approvals.services.freeze import freeze_in_place
 from approvals.services.journal import CommandJournal
+from approvals.services.queues import take_queue
 from core.fields import DecryptionError
 from core.problems import Problem, not_found
 
@@ -109,7 +110,7 @@ def _refuse_broken(row: CommandRequest, broken: Broken, now: datetime) -> Refusa
         decided_at=now,
         finished_at=now,
     )
-    queue = QueueState.objects.select_for_update().get(organization_id=row.organization_id)
+    queue = take_queue(row.organization_id)
     freeze_in_place(queue, reason=f"a command disagrees with the log: {broken.reason}", now=now)
     journal.commit_update()
     announce_violation(row.organization_id, broken.reason)

@@ -11,12 +11,14 @@ from django.db import transaction
 
 from accounts.domain.access import Access, require_verified
 from accounts.domain.roles import Ability
-from approvals.models import ApprovalPolicy, QueueState
+from approvals.models import ApprovalPolicy
 from approvals.selectors.integrity import policy_document_hash
 from approvals.services.journal import QueueJournal
+from approvals.services.queues import take_sound_queue
 from core.problems import FieldError, invalid, not_found
 
 MAX_PEOPLE = 20
+NAME_MAX_CHARS = 80
 MIN_DECIDE_WITHIN_S = 10
 MAX_DECIDE_WITHIN_S = 86_400
 
@@ -44,7 +46,7 @@ def change_policy(
     """
     require_verified(access, Ability.ADMINISTER)
     _check(change)
-    queue = QueueState.objects.select_for_update().get(organization_id=access.organization_id)
+    queue = take_sound_queue(access.organization_id)
     rows = ApprovalPolicy.objects.select_for_update()
     policy = rows.filter(organization_id=access.organization_id, pk=policy_id).first()
     if policy is None:
@@ -81,7 +83,7 @@ def _check(change: PolicyChange) -> None:
     if within is not None and not MIN_DECIDE_WITHIN_S <= within <= MAX_DECIDE_WITHIN_S:
         detail = f"From {MIN_DECIDE_WITHIN_S} to {MAX_DECIDE_WITHIN_S} seconds, or empty."
         errors.append(FieldError("/decide_within_s", "out_of_range", detail))
-    if not change.name.strip():
-        errors.append(FieldError("/name", "required", "Give it a name."))
+    if not 1 <= len(change.name.strip()) <= NAME_MAX_CHARS:
+        errors.append(FieldError("/name", "invalid", f"1 to {NAME_MAX_CHARS} characters."))
     if errors:
         raise invalid(*errors)

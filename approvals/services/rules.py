@@ -20,9 +20,9 @@ from django.db import DatabaseError, transaction
 from accounts.domain.access import Access, require_verified
 from accounts.domain.roles import Ability
 from approvals.models import QueueState
-from approvals.selectors.integrity import get_queue
 from approvals.selectors.rulesets import Ruleset, Unavailable, get_ruleset, load_ruleset
 from approvals.services.journal import QueueJournal
+from approvals.services.queues import take_queue, take_sound_queue
 from approvals.whitelist import services as store
 from approvals.whitelist.domain.canonical_rule import leaf, root, rule_document
 from approvals.whitelist.domain.model import Effect, Rule, RuleKind, Scope
@@ -38,6 +38,8 @@ MAX_RULES = 10_000
 PATTERN_MAX_CHARS = 16_384
 REASON_MAX_CHARS = 500
 EXAMPLES_MAX = 50
+SCOPE_MAX = 50
+SCOPE_ITEM_MAX_CHARS = 4_096
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +106,10 @@ def _draft_errors(draft: RuleDraft, now: datetime) -> Any:
         yield FieldError("/max_uses", "out_of_range", "1 or more, or empty.")
     if len(draft.should_match) + len(draft.should_not_match) > EXAMPLES_MAX:
         yield FieldError("/should_match", "too_many", f"At most {EXAMPLES_MAX} examples.")
+    for name in ("agents", "hosts", "users", "cwds", "should_match", "should_not_match"):
+        items = getattr(draft, name)
+        if len(items) > SCOPE_MAX or any(len(item) > SCOPE_ITEM_MAX_CHARS for item in items):
+            yield FieldError(f"/{name}", "too_long", f"At most {SCOPE_MAX}, of {SCOPE_ITEM_MAX_CHARS} characters each.")
 
 
 def create_rule(
@@ -187,7 +193,7 @@ def _change(
     _close_intent(access.organization_id, access.actor, now, expected)
 
 
-@transaction.atomic
+@transaction.atomic(durable=True)  # on its own: a rollback around it would leave the other database alone
 def _record_intent(
     access: Access,
     now: datetime,
@@ -196,14 +202,12 @@ def _record_intent(
     document: dict[str, Any] | None,
     leaves: Callable[[Ruleset], list[bytes]],
 ) -> tuple[int, str]:
-    QueueState.objects.select_for_update().get(organization_id=access.organization_id)
-    view = get_queue(access.organization_id)
-    if view.broken is not None:
-        raise Problem(409, "integrity_violated", f"{view.closed_reason}.")
-    queue = view.row
+    queue = take_sound_queue(access.organization_id)
     if queue.pending_version is not None:
         detail = "Another change of the whitelist is under way. Try again in a moment."
         raise Problem(409, "whitelist_busy", detail)
+    # What a crash left behind of versions that never came into force.
+    store.discard_after(organization_id=access.organization_id, version=queue.whitelist_version)
     current = get_ruleset(queue)
     if isinstance(current, Unavailable):
         raise Problem(409, "whitelist_unavailable", f"{current.reason}.")
@@ -223,16 +227,18 @@ def _record_intent(
     return version, expected
 
 
-@transaction.atomic
+@transaction.atomic(durable=True)
 def _close_intent(organization_id: UUID, actor: str, now: datetime, expected: str) -> None:
     """Apply the pending version if the stored rules have its root, void it if they have the old."""
-    queue = QueueState.objects.select_for_update().get(organization_id=organization_id)
-    version = queue.pending_version
+    view = take_queue(organization_id)
+    queue, version = view.row, view.row.pending_version
+    if view.broken is not None:
+        logger.critical("organization %s: not recovered: %s", organization_id, view.broken.reason)
+        return
     if version is None or not keys.equal(queue.pending_root, expected):
         return  # somebody recovered it meanwhile
     journal = QueueJournal(queue, actor=actor, now=now)
-    stored = load_ruleset(organization_id, version)
-    if isinstance(stored, Ruleset) and keys.equal(stored.root, expected):
+    if _has_root(organization_id, version, expected):
         journal.step(
             "whitelist.applied",
             facts={"root": expected, "whitelist_version": version},
@@ -241,19 +247,24 @@ def _close_intent(organization_id: UUID, actor: str, now: datetime, expected: st
             pending_version=None,
             pending_root="",
         )
-    elif isinstance(stored, Ruleset) and keys.equal(stored.root, queue.whitelist_root):
-        store.discard_version(organization_id=organization_id, version=version)
+    else:
+        store.discard_after(organization_id=organization_id, version=queue.whitelist_version)
+        if not _has_root(organization_id, queue.whitelist_version, queue.whitelist_root):
+            # Neither the old rules nor the new ones. It stays open: everything goes to humans.
+            logger.critical("organization %s: the whitelist has neither root", organization_id)
+            return
         journal.step(
             "whitelist.voided",
             facts={"root": queue.whitelist_root, "whitelist_version": version},
             pending_version=None,
             pending_root="",
         )
-    else:
-        # Neither the old rules nor the new ones. It stays open: everything goes to humans.
-        logger.critical("organization %s: the whitelist has neither root", organization_id)
-        return
     journal.commit_update()
+
+
+def _has_root(organization_id: UUID, version: int, expected: str) -> bool:
+    stored = load_ruleset(organization_id, version)
+    return isinstance(stored, Ruleset) and keys.equal(stored.root, expected)
 
 
 def recover_whitelist(*, organization_id: UUID, now: datetime) -> None:

@@ -40,8 +40,8 @@ def retire_rule(*, organization_id: UUID, rule_id: UUID, version: int) -> bool:
 
 
 @transaction.atomic(using=DATABASE)
-def discard_version(*, organization_id: UUID, version: int) -> None:
-    """Undo what was written for a version that was never applied."""
+def discard_after(*, organization_id: UUID, version: int) -> None:
+    """Undo whatever was written for versions after this one, the last that was applied."""
     rules = WhitelistRule.objects.filter(organization_id=organization_id)
-    rules.filter(version_added=version).delete()
-    rules.filter(version_retired=version).update(version_retired=None)
+    rules.filter(version_added__gt=version).delete()
+    rules.filter(version_retired__gt=version).update(version_retired=None)
