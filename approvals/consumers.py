@@ -51,9 +51,9 @@ class ReviewerConsumer(AsyncJsonWebsocketConsumer):
         for group in self.groups or []:
             await self.channel_layer.group_discard(group, self.channel_name)
 
-    async def receive_json(self, content: Any, **_kwargs: Any) -> None:
-        """Take nothing: decisions are requests with a CSRF token, not socket messages."""
-        del content
+    async def receive(self, text_data: str | None = None, bytes_data: bytes | None = None, **_kwargs: Any) -> None:
+        """Take nothing, not even parse it: decisions are requests with a CSRF token."""
+        del text_data, bytes_data
 
     async def command_changed(self, event: dict[str, Any]) -> None:
         """Pass a change on, if this person may still see it."""

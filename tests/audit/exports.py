@@ -6,10 +6,11 @@ import io
 import uuid
 from datetime import UTC, datetime
 
+from expacti_agent.verify import Anchor, Report, verify_export
+
 from audit.export import export_lines
 from audit.selectors import get_head
 from audit.services import Event, append, open_log
-from expacti_agent.verify import Anchor, Report, verify_export
 
 NOW = datetime(2026, 11, 24, 6, 0, tzinfo=UTC)
 

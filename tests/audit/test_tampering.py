@@ -13,12 +13,12 @@ import pytest
 from django.core.management import call_command
 from django.db import connection
 from django.test import Client
+from expacti_agent.verify import NOT_VERIFIABLE, TAMPERED, VERIFIED, Anchor, verify_export
 
 from audit.domain.record import leaf_hash
 from audit.models import AuditEvent
 from audit.selectors import get_log
 from core import canonical, db
-from expacti_agent.verify import NOT_VERIFIABLE, TAMPERED, VERIFIED, Anchor, verify_export
 from tests.accounts.cast import Cast, make_cast
 from tests.audit.exports import NOW, add_records, anchor_of, export, make_log, verify
 
