@@ -17,7 +17,12 @@ from approvals.domain.request import Wish
 from approvals.domain.states import State
 from approvals.domain.tally import Verdict
 from approvals.models import CommandRequest
-from approvals.selectors.commands import count_approvals, effective_state, summarize_history
+from approvals.selectors.commands import (
+    count_approvals,
+    effective_state,
+    summarize_histories,
+    summarize_history,
+)
 from approvals.selectors.integrity import policy_of
 from approvals.services.decide import own_command_problem
 from approvals.whitelist.domain.checks import dangerous_names
@@ -71,6 +76,16 @@ def present_command(
         "grant": _grant(row),
         "denial_reason": visible(row.denial_reason),
     }
+
+
+def present_commands(rows: Iterable[CommandRequest], viewer: Viewer) -> list[dict[str, Any]]:
+    """Return what the queue shows of commands, with one query for all their histories."""
+    rows, since = list(rows), viewer.now - HISTORY_WINDOW
+    histories = summarize_histories(viewer.access.organization_id, rows, since=since)
+    return [
+        {**present_command(row, viewer, history=False), "history": _worded(histories[row.pk])}
+        for row in rows
+    ]
 
 
 def present_wish(row: CommandRequest) -> dict[str, Any]:
@@ -154,6 +169,10 @@ def _history(row: CommandRequest, now: datetime) -> dict[str, Any]:
     found = summarize_history(
         row.organization_id, row.fingerprint, since=now - HISTORY_WINDOW, besides=row.id
     )
+    return _worded(found)
+
+
+def _worded(found: dict[str, Any]) -> dict[str, Any]:
     return {**found, "last_verdict": str(found["last_verdict"])}
 
 

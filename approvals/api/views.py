@@ -99,7 +99,7 @@ class CommandCollection(_Commands):
         if isinstance(request.auth, AgentPrincipal):
             rows = rows.filter(agent_id=request.auth.agent_id)
         page, cursor = pagination.newest_page(
-            rows,
+            rows.prefetch_related("decisions"),
             scope=f"commands/{_caller(request).actor}/{organization_id}",
             cursor=request.query_params.get("cursor"),
             limit=pagination.parse_limit(request.query_params.get("limit")),
@@ -227,7 +227,7 @@ def _organization_id(request: Request) -> UUID:
 
 
 def _owner_id(request: Request) -> UUID | None:
-    auth = request.auth
+    auth: Any = request.auth
     return None if isinstance(auth, AgentPrincipal) else auth.only_agents_of
 
 

@@ -18,7 +18,7 @@ from accounts.domain.roles import Ability
 from accounts.pages import PageRequest, page
 from approvals.domain.tally import Outcome, Verdict
 from approvals.models import CommandRequest
-from approvals.presentation import Viewer, present_command, present_votes
+from approvals.presentation import Viewer, present_command, present_commands, present_votes
 from approvals.selectors.commands import get_command, has_commands, list_pending
 from approvals.selectors.timeline import list_command_events
 from approvals.services.decide import decide_command
@@ -104,7 +104,7 @@ def _cards(request: PageRequest) -> dict[str, Any]:
     now = timezone.now()
     viewer = Viewer(request.access, now)
     rows = list_pending(request.access.organization_id, now=now, owner_id=request.access.only_agents_of)[:MAX_CARDS]
-    commands = [present_command(row, viewer) for row in rows]
+    commands = present_commands(rows, viewer)
     steps = [] if commands or has_commands(request.access.organization_id) else first_steps()
     return {"commands": commands, "server_time": now, "first_steps": steps}
 
