@@ -68,7 +68,7 @@ class ReviewerConsumer(AsyncJsonWebsocketConsumer):
         await self._still_open()
 
     async def _still_open(self) -> Access | None:
-        access = await self._access()
+        access: Access | Problem = await self._access()
         if isinstance(access, Problem):
             await self._end(access)
             return None

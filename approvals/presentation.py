@@ -20,6 +20,7 @@ from approvals.models import CommandRequest
 from approvals.selectors.commands import (
     count_approvals,
     effective_state,
+    required_approvals,
     summarize_histories,
     summarize_history,
 )
@@ -64,7 +65,7 @@ def present_command(
         "digest_short": row.digest[:DIGEST_SHORT_CHARS],
         "version": row.version,
         "approvals": count_approvals(row),
-        "required": row.policy["required_approvals"],
+        "required": required_approvals(row),
         "my_vote": votes.get(viewer.access.user_id, ""),
         "can_decide": objection is None,
         "cannot_decide_reason": objection or "",
@@ -118,7 +119,10 @@ def objection_to(
         return f"Your role ({access.role}) does not decide on commands."
     if access.user_id in votes:
         return "You have voted."
-    problem = own_command_problem(access.user_id, row, policy_of(row))
+    try:
+        problem = own_command_problem(access.user_id, row, policy_of(row))
+    except TypeError:
+        return "Its policy was altered in the database."
     return None if problem is None else problem.detail
 
 

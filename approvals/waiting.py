@@ -22,6 +22,7 @@ from django.conf import settings
 logger = logging.getLogger(__name__)
 CHANNEL = "expacti:wake"
 RESUBSCRIBE_AFTER_S = 1.0
+HEALTH_CHECK_S = 15
 
 
 class Registry:
@@ -81,12 +82,15 @@ class Registry:
         while True:
             try:
                 await self._listen_once()
-            except (redis.RedisError, OSError):
-                logger.warning("Redis is not available; waiters fall back to their long poll's end")
+            except Exception:
+                # Whatever came over the wire: without a subscription every wake would be late.
+                logger.exception("the wake subscription failed; waiters fall back to their long poll's end")
             await asyncio.sleep(RESUBSCRIBE_AFTER_S)
 
     async def _listen_once(self) -> None:
-        client = redis.asyncio.from_url(settings.REDIS_URL, socket_timeout=None)
+        client = redis.asyncio.from_url(
+            settings.REDIS_URL, socket_timeout=None, health_check_interval=HEALTH_CHECK_S
+        )
         async with client, client.pubsub() as subscription:
             await subscription.subscribe(CHANNEL)
             # What happened while there was no subscription is unknown: let everyone look.

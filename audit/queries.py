@@ -35,7 +35,7 @@ def find_events(organization_id: UUID, wanted: EventFilter) -> QuerySet[AuditEve
     """Return the matching records, newest first."""
     rows = list_events(organization_id)
     if wanted.type:
-        rows = rows.filter(type=wanted.type[:MAX_TEXT_CHARS])
+        rows = rows.filter(type=_clean(wanted.type))
     if wanted.obj:
         rows = rows.filter(obj__in=_spellings(wanted.obj))
     if wanted.actor:
@@ -80,6 +80,11 @@ def payload_of(row: AuditEvent) -> Mapping[str, Any] | None:
     return payload if isinstance(payload, dict) else None
 
 
+def _clean(text: str) -> str:
+    # PostgreSQL's text holds no NUL: such a filter matches nothing, as it should.
+    return text.strip()[:MAX_TEXT_CHARS].replace("\x00", "\ufffd")
+
+
 def _spellings(text: str) -> list[str]:
-    text = text.strip()[:MAX_TEXT_CHARS]
+    text = _clean(text)
     return [text] if ":" in text else [f"{kind}:{text}" for kind in KINDS]

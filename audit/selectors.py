@@ -11,6 +11,7 @@ from django.db.models import BinaryField, QuerySet
 from django.db.models.functions import Cast
 
 from audit.domain.chain import Stored
+from audit.domain.record import format_time
 from audit.models import AuditEvent, AuditLog
 from core import fields
 
@@ -66,12 +67,21 @@ def iterate_stored(organization_id: UUID | None, *, size: int | None = None) -> 
     rows = with_sealed_payload(list_events(organization_id).order_by("seq"))
     if size is not None:
         rows = rows.filter(seq__lt=size)
-    values: Any = rows.values_list("raw", "salt", "sealed")  # type: ignore[misc]  # annotated above
-    for raw, salt, payload in values.iterator(chunk_size=STREAM_CHUNK):
+    names = ("raw", "salt", "sealed", "seq", "ts", "type", "obj", "actor", "event_id")
+    values: Any = rows.values_list(*names)  # type: ignore[misc]  # annotated above
+    for raw, salt, payload, seq, ts, kind, obj, actor, event_id in values.iterator(chunk_size=STREAM_CHUNK):
         yield Stored(
             raw.encode("utf-8", "surrogatepass"),
             None if salt is None else bytes(salt),
             None if payload is None else open_payload(bytes(payload)),
+            {
+                "seq": seq,
+                "ts": format_time(ts),
+                "type": kind,
+                "obj": obj,
+                "actor": actor,
+                "event_id": str(event_id),
+            },
         )
 
 

@@ -5,16 +5,15 @@ from __future__ import annotations
 import re
 import shlex
 from collections.abc import Mapping
-from datetime import datetime, time, timedelta
+from datetime import datetime
 from typing import Any
 from urllib.parse import urlencode
 from uuid import UUID
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+from zoneinfo import ZoneInfo
 
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.urls import NoReverseMatch, reverse
-from django.utils.dateparse import parse_date
 from django.views.decorators.http import require_GET
 
 from accounts.actors import name_actors
@@ -23,6 +22,7 @@ from accounts.pages import PageRequest, page
 from audit.models import AuditEvent
 from audit.queries import EventFilter, find_events, page_events, payload_of, record_of
 from core import pagination
+from core.moments import day_start, zone_named
 from core.problems import Problem
 from core.text import visible
 
@@ -94,10 +94,7 @@ def timeline(request: PageRequest) -> HttpResponse:
 
 
 def _wanted(filters: dict[str, str], zone_name: str) -> EventFilter:
-    try:
-        zone = ZoneInfo(zone_name or "UTC")
-    except (ZoneInfoNotFoundError, ValueError):
-        zone = ZoneInfo("UTC")
+    zone = zone_named(zone_name)
     return EventFilter(
         type=filters["type"],
         obj=filters["object"],
@@ -107,16 +104,11 @@ def _wanted(filters: dict[str, str], zone_name: str) -> EventFilter:
     )
 
 
-def _day(text: str, zone: ZoneInfo, shift: int) -> datetime | None:
-    if not text:
-        return None
-    try:
-        day = parse_date(text)
-    except ValueError:
-        day = None
-    if day is None:
+def _day(text: str, zone: ZoneInfo, days_later: int) -> datetime | None:
+    start = day_start(text, zone, days_later=days_later) if text else None
+    if text and start is None:
         raise Problem(422, "invalid", f"{visible(text)} is not a date like 2026-11-24.")
-    return datetime.combine(day + timedelta(days=shift), time(), zone)
+    return start
 
 
 def _present(row: AuditEvent, names: dict[str, str]) -> dict[str, Any]:
@@ -149,7 +141,7 @@ def _summary(row: AuditEvent) -> dict[str, list[dict[str, str]]]:
     facts = record_of(row).get("facts", {})
     members = {name: value for name, value in facts.items() if name not in HIDDEN_FACTS}
     members.update(payload_of(row) or {})
-    brief, more = _in_words(members), []
+    brief, more = _in_words(members), list[dict[str, str]]()
     for name, value in members.items():
         if value in (None, "", [], {}):
             continue

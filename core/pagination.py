@@ -16,6 +16,7 @@ from core.problems import FieldError, Problem, invalid
 DEFAULT_LIMIT = 25
 MAX_LIMIT = 100
 TAG_BYTES = 16
+MAX_DIGITS = 6
 
 
 def encode(scope: str, position: list[Any]) -> str:
@@ -45,6 +46,11 @@ def decode(scope: str, cursor: str) -> list[Any]:
     return position
 
 
+def is_small_number(text: str) -> bool:
+    """Tell whether the text is a whole number of at most six digits: longer ones are not even read."""
+    return len(text) <= MAX_DIGITS and text.isascii() and text.isdigit()
+
+
 def parse_limit(text: str | None) -> int:
     """Return the page size that a query string asks for.
 
@@ -53,7 +59,7 @@ def parse_limit(text: str | None) -> int:
     """
     if text is None or text == "":
         return DEFAULT_LIMIT
-    if not text.isascii() or not text.isdigit() or not 1 <= int(text) <= MAX_LIMIT:
+    if not is_small_number(text) or not 1 <= int(text) <= MAX_LIMIT:
         detail = f"A whole number from 1 to {MAX_LIMIT}."
         raise invalid(FieldError("/limit", "out_of_range", detail))
     return int(text)

@@ -17,10 +17,12 @@ from uuid import UUID
 from django.conf import settings
 
 from approvals.waiting import registry
+from core.pagination import is_small_number
 
 _PATH = re.compile(r"/api/v1/commands/([0-9a-f-]{36})/(release/)?")
 _METHODS = {None: "GET", "release/": "POST"}
 HOLD_HEADER = b"x-expacti-hold"
+HELD_BODY_BYTES = 1_024
 
 
 class LongPoll:
@@ -35,7 +37,10 @@ class LongPoll:
             await self.django(scope, receive, _without_hold(send))
             return
         command_id, wait = target
-        await self._hold(scope, await _read_body(receive), send, command_id, wait)
+        body = await _read_body(receive)
+        if len(body) > HELD_BODY_BYTES:
+            wait = 0  # nothing that belongs here is so long: it is answered, not held
+        await self._hold(scope, body, send, command_id, wait)
 
     async def _hold(
         self, scope: dict[str, Any], body: bytes, send: Any, command_id: UUID, wait: int
@@ -112,7 +117,7 @@ def _target(scope: dict[str, Any]) -> tuple[UUID, int] | None:
     if match is None or scope["method"] != _METHODS[match.group(2)]:
         return None
     values = parse_qs(scope["query_string"].decode("ascii", "replace")).get("wait", [])
-    if len(values) != 1 or not values[0].isascii() or not values[0].isdigit():
+    if len(values) != 1 or not is_small_number(values[0]):
         return None
     wait = int(values[0])
     if not 0 < wait <= settings.API_WAIT_MAX_S:

@@ -9,7 +9,6 @@ from typing import Any
 from uuid import UUID
 
 from django.conf import settings
-from django.utils.dateparse import parse_datetime
 
 from approvals.domain.parse import BodyLimits
 from approvals.domain.states import State
@@ -18,6 +17,7 @@ from approvals.selectors.commands import CommandFilter
 from approvals.services.policies import PolicyChange
 from approvals.services.release import EXIT_CODE_MAX, RunResult
 from approvals.services.rules import RuleDraft
+from core.moments import parse_moment
 from core.problems import FieldError, invalid
 
 _HEX32 = re.compile(r"[0-9a-f]{32}")
@@ -104,15 +104,6 @@ class Body:
             raise invalid(*self.errors)
 
 
-def parse_moment(text: Any) -> datetime | None:
-    """Return an ISO 8601 time with a zone, or None."""
-    try:
-        moment = parse_datetime(text) if isinstance(text, str) else None
-    except ValueError:
-        return None
-    return moment if moment is not None and moment.tzinfo is not None else None
-
-
 def parse_release(data: Mapping[str, Any]) -> tuple[str, str]:
     """Return `(release_nonce, digest)`."""
     body = Body(data, known={"release_nonce", "digest"})
@@ -141,7 +132,7 @@ def parse_decision(data: Mapping[str, Any]) -> tuple[Verdict, str, str]:
     digest = body.matching("digest", _HEX64, "64 lower-case hex characters")
     reason = body.text("reason", default="", limit=settings.REASON_MAX_CHARS)
     verdict: Any = data.get("verdict")
-    if verdict not in set(Verdict):
+    if not isinstance(verdict, str) or verdict not in set(Verdict):
         body.fail("verdict", "approve or deny.")
     body.done()
     return Verdict(verdict), digest, reason

@@ -10,7 +10,7 @@ from django.conf import settings
 from approvals.domain.request import format_time
 from approvals.domain.states import State
 from approvals.models import CommandRequest
-from approvals.selectors.commands import count_approvals, effective_state
+from approvals.selectors.commands import count_approvals, effective_state, required_approvals
 
 
 def review_url(row: CommandRequest) -> str:
@@ -46,7 +46,7 @@ def represent_command(row: CommandRequest, *, now: datetime) -> dict[str, Any]:
         "released_at": _time(row.released_at),
         "finished_at": _time(row.finished_at),
         "version": row.version,
-        "required_approvals": row.policy["required_approvals"],
+        "required_approvals": required_approvals(row),
         "approvals": count_approvals(row),
         "decided_by": row.decided_by or None,
         "denial": _denial(row),

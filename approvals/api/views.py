@@ -152,7 +152,7 @@ class CommandRelease(_AgentAction):
             raise outcome.problem
         body = represent_command(outcome.row, now=now)
         if isinstance(outcome, StillPending):
-            headers = {"Retry-After": "0", HOLD_HEADER: "1"}
+            headers = {"Retry-After": "1", HOLD_HEADER: "1"}
             return Response(body, status=202, headers=headers)
         assert isinstance(outcome, Released)
         return Response({"grant": outcome.row.grant, "command": body})
@@ -248,7 +248,7 @@ def parse_wait(text: str | None) -> int:
     """
     if not text:
         return 0
-    if not text.isascii() or not text.isdigit() or int(text) > settings.API_WAIT_MAX_S:
+    if not pagination.is_small_number(text) or int(text) > settings.API_WAIT_MAX_S:
         detail = f"A whole number of seconds, at most {settings.API_WAIT_MAX_S}."
         raise invalid(FieldError("/wait", "out_of_range", detail))
     return int(text)

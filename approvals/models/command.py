@@ -5,6 +5,13 @@ from accounts.models import Agent, ApiKey, Organization, User
 from approvals.domain.states import State
 from core.fields import EncryptedJSONField, EncryptedTextField
 
+# What stands for encrypted columns that were changed in the database. The digest and the seal notice
+# at the next decision; until then lists go on.
+ALTERED = "(altered in the database)"
+ALTERED_WISH = {
+    "argv": [ALTERED], "shell": None, "exe": None, "cwd": "/", "env": {}, "user": "", "host": "", "stdin": "none",
+}  # fmt: skip
+
 
 class CommandRequest(models.Model):
     """One command that an agent asks to run. A projection of its audit records, and sealed.
@@ -25,10 +32,10 @@ class CommandRequest(models.Model):
     digest = models.CharField(max_length=64)
     fingerprint = models.CharField(max_length=64)
     body_hash = models.CharField(max_length=64)
-    wish = EncryptedJSONField()
-    reason = EncryptedTextField(default="")
-    context = EncryptedJSONField(default=dict)
-    match = EncryptedJSONField(default=dict)
+    wish = EncryptedJSONField(altered=ALTERED_WISH)
+    reason = EncryptedTextField(default="", altered=ALTERED)
+    context = EncryptedJSONField(default=dict, altered={})
+    match = EncryptedJSONField(default=dict, altered={"outcome": "review", "reasons": [ALTERED], "rules": []})
     policy = models.JSONField()
     policy_hash = models.CharField(max_length=64)
     created_at = models.DateTimeField()
@@ -37,7 +44,7 @@ class CommandRequest(models.Model):
     decided_at = models.DateTimeField(null=True)
     decided_by = models.CharField(max_length=8, blank=True, default="")
     denial_code = models.CharField(max_length=16, blank=True, default="")
-    denial_reason = EncryptedTextField(default="")
+    denial_reason = EncryptedTextField(default="", altered=ALTERED)
     released_at = models.DateTimeField(null=True)
     release_nonce = models.CharField(max_length=32, blank=True, default="")
     grant_jti = models.CharField(max_length=32, blank=True, default="")

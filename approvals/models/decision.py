@@ -4,7 +4,7 @@ from django.db import models
 
 from accounts.models import Membership, Organization, User
 from approvals.domain.tally import Verdict
-from approvals.models.command import CommandRequest
+from approvals.models.command import ALTERED, CommandRequest
 from core.fields import EncryptedTextField
 
 
@@ -21,7 +21,7 @@ class Decision(models.Model):
         Membership, on_delete=models.PROTECT, related_name="+", db_index=False
     )
     verdict = models.CharField(max_length=8, choices=[(item.value, item.value) for item in Verdict])
-    reason = EncryptedTextField(default="")
+    reason = EncryptedTextField(default="", altered=ALTERED)
     digest = models.CharField(max_length=64)
     second_factor = models.CharField(max_length=16)
     created_at = models.DateTimeField()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -35,8 +35,9 @@ class CommandFilter:
 def get_command(
     organization_id: UUID, command_id: UUID, *, owner_id: UUID | None = None
 ) -> CommandRequest | None:
-    """Return the organization's command with its agent, or None; with `owner_id` only if that
-    person owns the agent (`Access.only_agents_of`).
+    """Return the organization's command with its agent, or None.
+
+    With `owner_id` only if that person owns the agent (`Access.only_agents_of`).
     """
     return (
         _commands(organization_id, owner_id)
@@ -113,7 +114,8 @@ def summarize_history(
     rows = CommandRequest.objects.filter(
         organization_id=organization_id, fingerprint=fingerprint, created_at__gte=since
     ).exclude(pk=besides)
-    return _summary(list(rows.order_by("-created_at").values("state", "decided_at")[:HISTORY_MAX]))
+    newest = rows.order_by("-created_at").values("state", "decided_at")[:HISTORY_MAX]
+    return _summary(list[Mapping[str, Any]](newest))
 
 
 def summarize_histories(
@@ -126,7 +128,7 @@ def summarize_histories(
         fingerprint__in={row.fingerprint for row in wanted},
         created_at__gte=since,
     ).order_by("-created_at")
-    found: dict[str, list[dict[str, Any]]] = defaultdict(list)
+    found: dict[str, list[Mapping[str, Any]]] = defaultdict(list)
     for item in same.values("pk", "fingerprint", "state", "decided_at")[:HISTORIES_MAX]:
         found[item["fingerprint"]].append(item)
     return {
@@ -135,7 +137,7 @@ def summarize_histories(
     }
 
 
-def _summary(found: list[dict[str, Any]]) -> dict[str, Any]:
+def _summary(found: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     approved = {State.APPROVED, State.RELEASED, State.EXECUTED}
     decided = [row for row in found if row["decided_at"]]
     return {
@@ -181,3 +183,9 @@ def count_approvals(row: CommandRequest) -> int:
     return Decision.objects.filter(
         organization_id=row.organization_id, command_id=row.pk, verdict=Verdict.APPROVE
     ).count()
+
+
+def required_approvals(row: CommandRequest) -> int:
+    """Return how many approvals it needs, for display; 0 where its policy was altered in the database."""
+    wanted = row.policy.get("required_approvals") if isinstance(row.policy, dict) else None
+    return wanted if isinstance(wanted, int) else 0

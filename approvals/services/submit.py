@@ -207,8 +207,11 @@ def _store(
         writes = [_queue_probe(queue), *_use_writes(agent.organization.id, verdict, ruleset, now)]
     elif verdict.outcome == Outcome.DENY:
         _record_denial(journal, verdict, now)
-    else:
-        _check_quota(agent)
+    elif (full := _quota_problem(agent)) is not None:
+        earlier = _find_repeated(agent, submission, now)
+        if earlier is None:
+            raise full
+        return earlier
     words = _words(agent.organization.id, submission)
     if words:
         writes.append(db.insert(*words))
@@ -326,11 +329,12 @@ def _record_denial(journal: CommandJournal, verdict: Verdict, now: datetime) -> 
     )
 
 
-def _check_quota(agent: AgentPrincipal) -> None:
+def _quota_problem(agent: AgentPrincipal) -> Problem | None:
     limit = settings.OPEN_COMMANDS_PER_ORGANIZATION
-    if count_open(agent.organization.id) >= limit:
-        detail = f"{limit} commands wait in this organization already. Let reviewers decide first."
-        raise Problem(429, "throttled", detail, headers={"Retry-After": "30"})
+    if count_open(agent.organization.id) < limit:
+        return None
+    detail = f"{limit} commands wait in this organization already. Let reviewers decide first."
+    return Problem(429, "throttled", detail, headers={"Retry-After": "30"})
 
 
 def _use_writes(
@@ -339,7 +343,8 @@ def _use_writes(
     """Count one use of each rule that approved; a limited rule only up to its limit."""
     table = RuleUse._meta.db_table
     writes = []
-    for rule_id, taken in verdict.uses:
+    # In one order everywhere, so that two lines with the same rules cannot block each other.
+    for rule_id, taken in sorted(verdict.uses):
         limit = ruleset.rules[rule_id].max_uses
         sql = (
             f"INSERT INTO {table} (rule_id, organization_id, uses, last_used_at)"  # noqa: S608 - a constant

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from datetime import datetime, time, timedelta
+from datetime import datetime
 from typing import Any
 from urllib.parse import urlencode
 from uuid import UUID
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.utils import timezone
-from django.utils.dateparse import parse_date
 from django.views.decorators.http import require_GET
 
 from accounts.domain.access import Access
@@ -23,7 +21,9 @@ from approvals.models import CommandRequest
 from approvals.presentation import Viewer, present_command
 from approvals.selectors.commands import CommandFilter, list_commands
 from core import pagination
+from core.moments import day_start, zone_named
 from core.problems import Problem
+from core.text import visible
 
 LABELS = {
     State.PENDING: "Waiting",
@@ -88,28 +88,16 @@ def day_bounds(
         Problem: 422 for what is no date.
     """
     bounds: list[datetime | None] = []
-    for text, shift in ((since, 0), (until, 1)):
-        try:
-            day = parse_date(text) if text else None
-        except ValueError:
-            day = None
-        if text and day is None:
-            raise Problem(422, "invalid", f"{text!r} is not a date like 2026-11-24.")
-        start = None if day is None else datetime.combine(day + timedelta(days=shift), time(), zone)
+    for text, days in ((since, 0), (until, 1)):
+        start = day_start(text, zone, days_later=days) if text else None
+        if text and start is None:
+            raise Problem(422, "invalid", f"{visible(text)} is not a date like 2026-11-24.")
         bounds.append(start)
     return bounds[0], bounds[1]
 
 
-def zone_of(request: HttpRequest) -> Any:
-    """Return the signed-in person's time zone, UTC where it is unset."""
-    try:
-        return ZoneInfo(getattr(request.user, "time_zone", "") or "UTC")
-    except (ZoneInfoNotFoundError, ValueError):
-        return ZoneInfo("UTC")
-
-
-def _wanted(filters: dict[str, str], request: HttpRequest) -> CommandFilter:
-    since, until = day_bounds(filters["since"], filters["until"], zone_of(request))
+def _wanted(filters: dict[str, str], request: PageRequest) -> CommandFilter:
+    since, until = day_bounds(filters["since"], filters["until"], zone_named(request.access.time_zone))
     state = filters["state"] or None
     if state is not None and state not in set(State):
         raise Problem(422, "invalid", "There is no such state.")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 from uuid import UUID
 
@@ -26,6 +27,7 @@ from approvals.services.locking import Refusal
 from core.problems import Problem, not_found
 
 MAX_CARDS = 200
+HEX64 = re.compile(r"[0-9a-f]{64}")
 
 
 @page(Ability.VIEW_QUEUE)
@@ -62,7 +64,7 @@ def command_detail(request: PageRequest, command_id: UUID) -> HttpResponse:
 def command_decide(request: PageRequest, command_id: UUID) -> HttpResponse:
     """Take a verdict from a page."""
     form = request.POST
-    verdict = form.get("verdict")
+    verdict, digest = form.get("verdict"), form.get("digest", "")
     if verdict not in set(Verdict):
         raise Problem(422, "invalid", "Approve or deny.")
     try:
@@ -70,8 +72,8 @@ def command_decide(request: PageRequest, command_id: UUID) -> HttpResponse:
             access=request.access,
             command_id=command_id,
             verdict=Verdict(verdict),
-            digest=form.get("digest", ""),
-            reason=form.get("reason", "").strip(),
+            digest=digest if HEX64.fullmatch(digest) else "",
+            reason=form.get("reason", "").strip().replace("\x00", ""),
             now=timezone.now(),
         )
         problem = outcome.problem if isinstance(outcome, Refusal) else None

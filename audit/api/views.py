@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Any
 
 from django.http import StreamingHttpResponse
 from django.utils import timezone
-from django.utils.dateparse import parse_datetime
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework import serializers
@@ -22,6 +21,7 @@ from audit.export import export_lines
 from audit.models import AuditEvent
 from audit.queries import EventFilter, find_events, page_events, payload_of, record_of
 from core import pagination
+from core.moments import parse_moment
 from core.problems import FieldError, invalid
 
 if TYPE_CHECKING:
@@ -103,10 +103,7 @@ def _moment(query: Any, name: str) -> Any:
     text = query.get(name)
     if not text:
         return None
-    try:
-        moment = parse_datetime(text)
-    except ValueError:
-        moment = None
-    if moment is None or moment.tzinfo is None:
+    moment = parse_moment(text)
+    if moment is None:
         raise invalid(FieldError(f"/{name}", "invalid", "A time with a zone."))
     return moment

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -28,6 +28,8 @@ class Stored:
     raw: bytes
     salt: bytes | None
     payload: bytes | None
+    columns: Mapping[str, Any] | None = None
+    """The searchable copies beside `raw`, where the record comes from the database."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +113,9 @@ def _record_faults(
     )
     yield from (Fault(seq, "tampered", reason) for wrong, reason in reasons if wrong)
     yield from _commitment_faults(record, stored, seq)
+    for name, value in (stored.columns or {}).items():
+        if record[name] != value:
+            yield Fault(seq, "tampered", f"its column {name} is not what its bytes say")
     if mac_key is not None and not authentic(record, mac_key):
         yield Fault(seq, "tampered", "its MAC does not hold: it was not written by this server")
 

@@ -5,8 +5,10 @@ from __future__ import annotations
 import sys
 from argparse import ArgumentParser
 from typing import Any
+from uuid import UUID
 
 from django.core.management.base import BaseCommand, CommandError
+from django.db import Error
 
 from audit.domain.chain import ChainReport, verify_chain
 from audit.models import AuditLog
@@ -26,13 +28,10 @@ class Command(BaseCommand):
         parser.add_argument("organization", nargs="?", help="UUID; all when left out")
 
     def handle(self, **options: Any) -> None:
-        logs = AuditLog.objects.order_by("origin")
-        if options["organization"]:
-            logs = logs.filter(organization_id=options["organization"])
-        found = list(logs)
-        if not found:
-            raise CommandError("There is no such log.", returncode=NOT_VERIFIABLE)
-        worst = max(self._verify(log) for log in found)
+        try:
+            worst = max(self._verify(log) for log in _logs(options["organization"]))
+        except Error as error:
+            raise CommandError(f"The database does not answer: {error}", returncode=NOT_VERIFIABLE) from error
         if worst:
             sys.exit(worst)
 
@@ -57,6 +56,17 @@ class Command(BaseCommand):
                 f" from a younger one. expacti verify EXPORT --head {report.size}:{report.head.hex()}"
             )
         return code
+
+
+def _logs(organization: str | None) -> list[AuditLog]:
+    rows = AuditLog.objects.order_by("origin")
+    try:
+        found = list(rows.filter(organization_id=UUID(organization)) if organization else rows)
+    except ValueError as error:
+        raise CommandError(f"{organization} is not a UUID.", returncode=NOT_VERIFIABLE) from error
+    if not found:
+        raise CommandError("There is no such log.", returncode=NOT_VERIFIABLE)
+    return found
 
 
 def _judge(report: ChainReport, log: AuditLog) -> int:
