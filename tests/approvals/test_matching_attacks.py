@@ -20,7 +20,7 @@ RULES = ("ls", "git *", "echo *", "find *", "cat *", "npm test")
 # What the rules are for: each is approved and released in one round trip.
 GOOD: list[Any] = [
     ["ls"], ["git", "status"], ["echo", "hello"], ["cat", "README.md"], ["npm", "test"],
-    "ls", "git status", "ls && git status", "cat 'a b' | echo hello", "echo \"plain words\"; ls", "npm test",
+    "ls", "git status", "ls && git status", "cat 'a b' | echo hello", 'echo "plain words"; ls', "npm test",
 ]  # fmt: skip
 # Letters, digits: the attack's number; then the line, or the list of words.
 LINES: dict[str, list[str]] = {

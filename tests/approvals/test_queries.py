@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import pytest
 from django.db import connections
 from django.test.utils import CaptureQueriesContext
@@ -26,7 +24,7 @@ class Counted:
             capture.__enter__()
         return self
 
-    def __exit__(self, *details: Any) -> None:
+    def __exit__(self, *details: object) -> None:
         for capture in self.captured:
             capture.__exit__(*details)
 
