@@ -211,7 +211,7 @@ class WhitelistRuleAdmin(OrganizationModelAdmin):
         A rollback around them would take the rule back and leave the log saying that it was applied.
         """
         try:
-            return self._changeform_view(request, object_id, form_url, extra_context)
+            return self._changeform_view(request, object_id, form_url, extra_context)  # type: ignore[attr-defined]
         except Problem as problem:
             self.message_user(request, problem.detail, messages.ERROR)
             return HttpResponseRedirect(request.get_full_path())

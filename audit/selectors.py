@@ -68,7 +68,7 @@ def iterate_stored(organization_id: UUID | None, *, size: int | None = None) -> 
     if size is not None:
         rows = rows.filter(seq__lt=size)
     names = ("raw", "salt", "sealed", "seq", "ts", "type", "obj", "actor", "event_id")
-    values: Any = rows.values_list(*names)  # type: ignore[misc]  # annotated above
+    values: Any = rows.values_list(*names)
     for raw, salt, payload, seq, ts, kind, obj, actor, event_id in values.iterator(chunk_size=STREAM_CHUNK):
         yield Stored(
             raw.encode("utf-8", "surrogatepass"),

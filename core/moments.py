@@ -16,23 +16,21 @@ def parse_moment(text: Any) -> datetime | None:
     """Return an ISO 8601 time with a zone between 1970 and 9000, or None."""
     try:
         moment = parse_datetime(text) if isinstance(text, str) else None
-        if moment is None or moment.tzinfo is None or not EARLIEST <= moment < LATEST:
-            return None
+        good = moment is not None and moment.tzinfo is not None and EARLIEST <= moment < LATEST
     except (ValueError, OverflowError):
         return None
-    return moment
+    return moment if good else None
 
 
 def day_start(text: str, zone: ZoneInfo, *, days_later: int = 0) -> datetime | None:
     """Return when the day begins in the zone, or None for what is no date between 1970 and 9000."""
     try:
         day = parse_date(text)
-        if day is None:
-            return None
-        start = datetime.combine(day + timedelta(days=days_later), time(), zone)
-        return start if EARLIEST <= start < LATEST else None
+        start = None if day is None else datetime.combine(day + timedelta(days=days_later), time(), zone)
+        good = start is not None and EARLIEST <= start < LATEST
     except (ValueError, OverflowError):
         return None
+    return start if good else None
 
 
 def zone_named(name: str) -> ZoneInfo:

@@ -1,9 +1,28 @@
+import posixpath
 import uuid
+from typing import Any
 
+from django.core.exceptions import ValidationError
 from django.db import models
 
 from accounts.domain.roles import Role
 from accounts.models.user import User
+
+MAX_DIRECTORIES = 50
+
+
+def validate_directories(value: Any) -> None:
+    """Accept a list of normalized absolute folders, and nothing that reads like one.
+
+    Raises:
+        ValidationError: a string, `/`, a relative path, or one with `..` would trust too much.
+    """
+    if not isinstance(value, list) or len(value) > MAX_DIRECTORIES:
+        raise ValidationError(f'A list of at most {MAX_DIRECTORIES} folders, like ["/usr/bin"].')
+    for item in value:
+        good = isinstance(item, str) and item.startswith("/") and item != "/" and posixpath.normpath(item) == item
+        if not good:
+            raise ValidationError(f"{item!r} is not an absolute folder like /usr/bin.")
 
 
 class Organization(models.Model):
@@ -21,6 +40,7 @@ class Organization(models.Model):
     trusted_directories = models.JSONField(
         default=list,
         blank=True,
+        validators=[validate_directories],
         help_text="Programs outside these folders are never approved by a rule. Empty: the usual system folders.",
     )
     allow_unbound_names = models.BooleanField(

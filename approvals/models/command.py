@@ -1,3 +1,5 @@
+from typing import Any
+
 from django.db import models
 from django.db.models import Q
 
@@ -8,7 +10,7 @@ from core.fields import EncryptedJSONField, EncryptedTextField
 # What stands for encrypted columns that were changed in the database. The digest and the seal notice
 # at the next decision; until then lists go on.
 ALTERED = "(altered in the database)"
-ALTERED_WISH = {
+ALTERED_WISH: dict[str, Any] = {
     "argv": [ALTERED], "shell": None, "exe": None, "cwd": "/", "env": {}, "user": "", "host": "", "stdin": "none",
 }  # fmt: skip
 

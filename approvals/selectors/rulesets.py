@@ -131,7 +131,9 @@ def parse_document(document: dict[str, Any]) -> Rule:
 
 def matching_settings(organization: Organization) -> Settings:
     """Return the organization's settings for the matcher."""
-    directories = organization.trusted_directories or settings.TRUSTED_DIRECTORIES
+    directories = organization.trusted_directories
+    if not isinstance(directories, list) or not directories:
+        directories = settings.TRUSTED_DIRECTORIES
     return Settings(
         trusted_directories=tuple(directories),
         allow_unbound_plain_names=organization.allow_unbound_names,

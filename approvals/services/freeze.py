@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Any
 
 from django.db import transaction
 
@@ -60,6 +61,6 @@ def unfreeze_queue(*, access: Access, reason: str, now: datetime) -> None:
     journal.commit_update()
 
 
-def _repaired(view: QueueView) -> dict[str, object]:
+def _repaired(view: QueueView) -> dict[str, Any]:
     """Return the columns that a repair may have changed, for the update to write."""
     return {} if view.broken is None else {name: getattr(view.row, name) for name in REPAIRED}

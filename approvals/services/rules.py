@@ -87,7 +87,7 @@ def check_draft(draft: RuleDraft, *, now: datetime) -> tuple[Rule, tuple[RuleWar
     return rule, warnings(rule)
 
 
-def _draft_errors(draft: RuleDraft, now: datetime) -> Any:
+def _draft_errors(draft: RuleDraft, now: datetime) -> Any:  # noqa: C901 - one line per member
     if draft.kind not in {RuleKind.EXACT, RuleKind.ARGV_GLOB}:
         yield FieldError("/kind", "invalid", "exact or argv_glob.")
     if draft.effect not in {Effect.ALLOW, Effect.DENY}:

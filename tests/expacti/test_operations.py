@@ -123,3 +123,15 @@ def test_operator_founds_an_organization(monkeypatch: pytest.MonkeyPatch) -> Non
     assert QueueState.objects.filter(organization=member.organization).exists()
     with pytest.raises(CommandError, match="exists"):
         call_command("create_organization", name="Acme", slug="acme", owner_email="o@acme.example", stdout=out)
+
+
+@pytest.mark.django_db(databases=["default", "whitelist"])
+def test_operator_adds_a_member(monkeypatch: pytest.MonkeyPatch) -> None:
+    out = io.StringIO()
+    monkeypatch.setattr(sys, "stdin", io.StringIO("a long enough password 17\nanother password 4711\n"))
+    call_command("create_organization", name="Acme", slug="acme", owner_email="o@acme.example", stdout=out)
+    call_command("add_member", organization="acme", email="r@acme.example", role="reviewer", stdout=out)
+    member = Membership.objects.get(user__email="r@acme.example")
+    assert (member.role, member.user.check_password("another password 4711")) == ("reviewer", True)
+    with pytest.raises(CommandError, match="belongs"):
+        call_command("add_member", organization="acme", email="r@acme.example", role="admin", stdout=out)

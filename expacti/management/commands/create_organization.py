@@ -44,12 +44,13 @@ def _found(options: dict[str, Any]) -> Any:
     owner = find_user_by_email(options["owner_email"])
     if owner is None:
         owner = create_user(
-            email=options["owner_email"], password=_password(), name=options["owner_name"], actor=ACTOR, now=now
+            email=options["owner_email"], password=read_password(), name=options["owner_name"], actor=ACTOR, now=now
         )
     return found_organization(name=options["name"], slug=options["slug"], owner=owner, actor=ACTOR, now=now)
 
 
-def _password() -> str:
+def read_password() -> str:
+    """Ask for a password, or read it from standard input."""
     # Never an argument: those are in the shell's history and in the process list.
     if not sys.stdin.isatty():
         return sys.stdin.readline().rstrip("\n")
