@@ -129,7 +129,9 @@ class QueueStateAdmin(ReadOnlyAdmin):
     def freeze(self, request: HttpRequest, queryset: models.QuerySet[Any]) -> None:
         """Stop everything."""
         reason = f"frozen by {admin_access(request).email}"
-        if self.act(request, queryset, lambda _row, access: freeze_queue(access=access, reason=reason, now=timezone.now())):
+        if self.act(
+            request, queryset, lambda _row, access: freeze_queue(access=access, reason=reason, now=timezone.now())
+        ):
             self.message_user(request, "Frozen. Nothing is released until somebody unfreezes it.", messages.WARNING)
 
     @admin.action(description="Unfreeze, after a look at what happened")

@@ -43,9 +43,7 @@ class Viewer:
     now: datetime
 
 
-def present_command(
-    row: CommandRequest, viewer: Viewer, *, history: bool = True
-) -> dict[str, Any]:
+def present_command(row: CommandRequest, viewer: Viewer, *, history: bool = True) -> dict[str, Any]:
     """Return what the command templates take.
 
     One query for the history; none for the rest of it when decisions are prefetched.
@@ -83,10 +81,7 @@ def present_commands(rows: Iterable[CommandRequest], viewer: Viewer) -> list[dic
     """Return what the queue shows of commands, with one query for all their histories."""
     rows, since = list(rows), viewer.now - HISTORY_WINDOW
     histories = summarize_histories(viewer.access.organization_id, rows, since=since)
-    return [
-        {**present_command(row, viewer, history=False), "history": _worded(histories[row.pk])}
-        for row in rows
-    ]
+    return [{**present_command(row, viewer, history=False), "history": _worded(histories[row.pk])} for row in rows]
 
 
 def present_wish(row: CommandRequest) -> dict[str, Any]:
@@ -108,9 +103,7 @@ def present_wish(row: CommandRequest) -> dict[str, Any]:
     }
 
 
-def objection_to(
-    row: CommandRequest, viewer: Viewer, state: str, votes: dict[UUID, str]
-) -> str | None:
+def objection_to(row: CommandRequest, viewer: Viewer, state: str, votes: dict[UUID, str]) -> str | None:
     """Return why the viewer cannot decide on the command now, or None."""
     access = viewer.access
     if state != State.PENDING:
@@ -170,9 +163,7 @@ def _env_rows(env: dict[str, str | None]) -> list[dict[str, Any]]:
 
 
 def _history(row: CommandRequest, now: datetime) -> dict[str, Any]:
-    found = summarize_history(
-        row.organization_id, row.fingerprint, since=now - HISTORY_WINDOW, besides=row.id
-    )
+    found = summarize_history(row.organization_id, row.fingerprint, since=now - HISTORY_WINDOW, besides=row.id)
     return _worded(found)
 
 

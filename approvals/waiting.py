@@ -88,9 +88,7 @@ class Registry:
             await asyncio.sleep(RESUBSCRIBE_AFTER_S)
 
     async def _listen_once(self) -> None:
-        client = redis.asyncio.from_url(
-            settings.REDIS_URL, socket_timeout=None, health_check_interval=HEALTH_CHECK_S
-        )
+        client = redis.asyncio.from_url(settings.REDIS_URL, socket_timeout=None, health_check_interval=HEALTH_CHECK_S)
         async with client, client.pubsub() as subscription:
             await subscription.subscribe(CHANNEL)
             # What happened while there was no subscription is unknown: let everyone look.

@@ -46,9 +46,7 @@ def _round(variant: str, organizations: int) -> float:
     connections.close_all()  # nothing of ours may cross the fork
     start = _fork.Barrier(CONNECTIONS)
     counts = _fork.Queue()
-    workers = [
-        _fork.Process(target=_work, args=(variant, ids, number, start, counts)) for number in range(CONNECTIONS)
-    ]
+    workers = [_fork.Process(target=_work, args=(variant, ids, number, start, counts)) for number in range(CONNECTIONS)]
     for worker in workers:
         worker.start()
     total = sum(counts.get() for _ in workers)

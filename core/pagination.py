@@ -68,16 +68,12 @@ def parse_limit(text: str | None) -> int:
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
-def newest_page(
-    rows: QuerySet[Any], *, scope: str, cursor: str | None, limit: int
-) -> tuple[list[Any], str | None]:
+def newest_page(rows: QuerySet[Any], *, scope: str, cursor: str | None, limit: int) -> tuple[list[Any], str | None]:
     """Cut one page of rows ordered by `-created_at, -id`; return it with the next page's cursor."""
     if cursor:
         micros, identifier = decode(scope, cursor)
         moment = EPOCH + timedelta(microseconds=micros)
-        rows = rows.filter(
-            Q(created_at__lt=moment) | Q(created_at=moment, id__lt=UUID(identifier))
-        )
+        rows = rows.filter(Q(created_at__lt=moment) | Q(created_at=moment, id__lt=UUID(identifier)))
     page = list(rows[: limit + 1])
     if len(page) <= limit:
         return page, None

@@ -63,9 +63,7 @@ class Problem(Exception):  # noqa: N818 - the RFC's word
 
 def response(problem: Problem, request_id: str) -> JsonResponse:
     """Render a problem outside DRF."""
-    answer = JsonResponse(
-        problem.body(request_id), status=problem.status, content_type=CONTENT_TYPE
-    )
+    answer = JsonResponse(problem.body(request_id), status=problem.status, content_type=CONTENT_TYPE)
     for name, value in problem.headers.items():
         answer[name] = value
     return answer

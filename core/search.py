@@ -35,7 +35,4 @@ def words(texts: Iterable[str]) -> list[str]:
 def digests(organization: str, texts: Iterable[str]) -> list[int]:
     """Return the words' keyed digests as signed 64-bit integers."""
     key = keys.derive("search", organization)
-    return [
-        int.from_bytes(keys.mac(key, word.encode())[:DIGEST_BYTES], "big", signed=True)
-        for word in words(texts)
-    ]
+    return [int.from_bytes(keys.mac(key, word.encode())[:DIGEST_BYTES], "big", signed=True) for word in words(texts)]

@@ -42,9 +42,7 @@ class LongPoll:
             wait = 0  # nothing that belongs here is so long: it is answered, not held
         await self._hold(scope, body, send, command_id, wait)
 
-    async def _hold(
-        self, scope: dict[str, Any], body: bytes, send: Any, command_id: UUID, wait: int
-    ) -> None:
+    async def _hold(self, scope: dict[str, Any], body: bytes, send: Any, command_id: UUID, wait: int) -> None:
         deadline = asyncio.get_running_loop().time() + wait
         while True:
             # Registered before the state is read, so that no decision falls in between.

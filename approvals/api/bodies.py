@@ -43,8 +43,7 @@ class Body:
     def __init__(self, data: Mapping[str, Any], *, known: set[str]) -> None:
         self.data = data
         self.errors = [
-            FieldError(f"/{name}", "unknown", "There is no such member.")
-            for name in sorted(set(data) - known)
+            FieldError(f"/{name}", "unknown", "There is no such member.") for name in sorted(set(data) - known)
         ]
 
     def fail(self, name: str, detail: str, code: str = "invalid") -> None:

@@ -48,9 +48,7 @@ class RuleCollection(_Administration):
     def post(self, request: Request) -> Response:
         """Add a rule. 409 `warnings_unconfirmed` says what it would let through."""
         draft, accepted = parse_rule(body_of(request))
-        rule = create_rule(
-            access=access_of(request), draft=draft, accept_warnings=accepted, now=timezone.now()
-        )
+        rule = create_rule(access=access_of(request), draft=draft, accept_warnings=accepted, now=timezone.now())
         return Response(_represent(rule, 0), status=201)
 
 
@@ -119,9 +117,7 @@ class PolicyItem(_Administration):
             raise not_found()
         before = PolicyChange(**{name: getattr(row, name) for name in PolicyChange.__slots__})
         change = parse_policy(body_of(request), before)
-        changed = change_policy(
-            access=access_of(request), policy_id=policy_id, change=change, now=timezone.now()
-        )
+        changed = change_policy(access=access_of(request), policy_id=policy_id, change=change, now=timezone.now())
         return Response(_policy(changed))
 
 

@@ -15,9 +15,7 @@ from approvals.domain.request import Submission, Wish, parse_time
 from core import canonical
 from core.problems import FieldError, invalid
 
-REQUIRED = frozenset(
-    ("id", "nonce", "shell", "exe", "cwd", "env", "user", "host", "stdin", "expires_at", "digest")
-)
+REQUIRED = frozenset(("id", "nonce", "shell", "exe", "cwd", "env", "user", "host", "stdin", "expires_at", "digest"))
 OPTIONAL = frozenset(("argv", "command", "reason", "context", "release_nonce"))
 ALLOWED_UUID_VERSIONS = frozenset((4, 7))
 NAME_MAX_CHARS = 255
@@ -77,9 +75,7 @@ def parse_submission(body: dict[str, Any], limits: BodyLimits) -> Submission:
     if reader.errors:
         raise invalid(*reader.errors)
     body_hash = hashlib.sha256(canonical.dumps(body)).hexdigest()
-    return Submission(
-        identifier, nonce, wish, expires_at, digest, reason, context, release_nonce, body_hash
-    )
+    return Submission(identifier, nonce, wish, expires_at, digest, reason, context, release_nonce, body_hash)
 
 
 def _check_names(reader: _Reader) -> None:
@@ -141,9 +137,7 @@ def _nonce_or_nothing(value: Any) -> str | None:
     return None if value is None else _matching(_HEX32, "32 lower-case hex characters")(value)
 
 
-def _text(
-    limit: int, *, optional: bool = False, unit: str = "characters"
-) -> Callable[[Any], str | None]:
+def _text(limit: int, *, optional: bool = False, unit: str = "characters") -> Callable[[Any], str | None]:
     def check(value: Any) -> str | None:
         if value is None and optional:
             return None

@@ -65,9 +65,7 @@ def _step(before: QueueFacts, record: dict[str, Any]) -> QueueFacts | Broken:  #
             return replace(after, pending_version=facts["whitelist_version"], pending_root=facts["root"])
         case "whitelist.applied":
             root, version = facts["root"], facts["whitelist_version"]
-            return replace(
-                after, whitelist_root=root, whitelist_version=version, pending_version=None, pending_root=""
-            )
+            return replace(after, whitelist_root=root, whitelist_version=version, pending_version=None, pending_root="")
         case "whitelist.voided":
             return replace(after, pending_version=None, pending_root="")
     return Broken(f"{kind} is not an event of a queue")

@@ -87,7 +87,13 @@ class Submission:
 
 
 def compute_digest(
-    wish: Wish, *, organization: str, agent: str, id: str, nonce: str, expires_at: datetime  # noqa: A002 - the member's name
+    wish: Wish,
+    *,
+    organization: str,
+    agent: str,
+    id: str,
+    nonce: str,
+    expires_at: datetime,  # noqa: A002 - the member's name
 ) -> str:
     """Return the hex digest that binds one request."""
     bound = {

@@ -26,9 +26,7 @@ class CommandRequest(models.Model):
     agent = models.ForeignKey(Agent, on_delete=models.PROTECT, related_name="commands")
     api_key = models.ForeignKey(ApiKey, on_delete=models.PROTECT, related_name="+", db_index=False)
     # The person whose sign-in submitted it, where it was not an agent's key.
-    submitted_by = models.ForeignKey(
-        User, on_delete=models.PROTECT, related_name="+", null=True, db_index=False
-    )
+    submitted_by = models.ForeignKey(User, on_delete=models.PROTECT, related_name="+", null=True, db_index=False)
     state = models.CharField(max_length=16, choices=[(state.value, state.value) for state in State])
     nonce = models.CharField(max_length=32)
     digest = models.CharField(max_length=64)
@@ -70,9 +68,7 @@ class CommandRequest(models.Model):
                 condition=Q(state__in=("pending", "approved")),
                 name="command_open",
             ),
-            models.Index(
-                fields=("decide_by",), condition=Q(state__in=("pending", "approved")), name="command_due"
-            ),
+            models.Index(fields=("decide_by",), condition=Q(state__in=("pending", "approved")), name="command_due"),
             models.Index(fields=("organization", "fingerprint", "-created_at"), name="command_same"),
         )
 
@@ -86,9 +82,7 @@ class CommandWord(models.Model):
     id = models.BigAutoField(primary_key=True)
     organization_id = models.UUIDField()
     word = models.BigIntegerField()
-    command = models.ForeignKey(
-        CommandRequest, on_delete=models.CASCADE, related_name="words", db_index=False
-    )
+    command = models.ForeignKey(CommandRequest, on_delete=models.CASCADE, related_name="words", db_index=False)
 
     class Meta:
         indexes = (models.Index(fields=("organization_id", "word", "command"), name="command_word"),)

@@ -13,17 +13,13 @@ class ApprovalPolicy(models.Model):
     """
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
-    organization = models.ForeignKey(
-        Organization, on_delete=models.PROTECT, related_name="+", editable=False
-    )
+    organization = models.ForeignKey(Organization, on_delete=models.PROTECT, related_name="+", editable=False)
     name = models.CharField(max_length=80, default="Default")
     position = models.PositiveIntegerField(default=0, editable=False)
     required_approvals = models.PositiveSmallIntegerField(
         default=1, help_text="How many different people must approve."
     )
-    deny_threshold = models.PositiveSmallIntegerField(
-        default=1, help_text="How many denials end it."
-    )
+    deny_threshold = models.PositiveSmallIntegerField(default=1, help_text="How many denials end it.")
     separation_of_duties = models.BooleanField(
         null=True,
         blank=True,

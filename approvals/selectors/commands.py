@@ -32,9 +32,7 @@ class CommandFilter:
     until: datetime | None = None
 
 
-def get_command(
-    organization_id: UUID, command_id: UUID, *, owner_id: UUID | None = None
-) -> CommandRequest | None:
+def get_command(organization_id: UUID, command_id: UUID, *, owner_id: UUID | None = None) -> CommandRequest | None:
     """Return the organization's command with its agent, or None.
 
     With `owner_id` only if that person owns the agent (`Access.only_agents_of`).
@@ -62,16 +60,12 @@ def list_commands(
     if wanted.until:
         rows = rows.filter(created_at__lt=wanted.until)
     for word in search.digests(str(organization_id), [wanted.text]):
-        same = CommandWord.objects.filter(
-            organization_id=organization_id, word=word, command_id=OuterRef("pk")
-        )
+        same = CommandWord.objects.filter(organization_id=organization_id, word=word, command_id=OuterRef("pk"))
         rows = rows.filter(Exists(same))
     return rows.order_by("-created_at", "-id")
 
 
-def list_pending(
-    organization_id: UUID, *, now: datetime, owner_id: UUID | None = None
-) -> QuerySet[CommandRequest]:
+def list_pending(organization_id: UUID, *, now: datetime, owner_id: UUID | None = None) -> QuerySet[CommandRequest]:
     """Return what waits for a decision, oldest first; with `owner_id` of that person's agents alone."""
     return (
         _commands(organization_id, owner_id)
@@ -107,9 +101,7 @@ def count_open(organization_id: UUID) -> int:
     return CommandRequest.objects.filter(organization_id=organization_id, state__in=states).count()
 
 
-def summarize_history(
-    organization_id: UUID, fingerprint: str, *, since: datetime, besides: UUID
-) -> dict[str, Any]:
+def summarize_history(organization_id: UUID, fingerprint: str, *, since: datetime, besides: UUID) -> dict[str, Any]:
     """Return how the same wish was decided before: counts (at most `HISTORY_MAX`), and the last."""
     rows = CommandRequest.objects.filter(
         organization_id=organization_id, fingerprint=fingerprint, created_at__gte=since
@@ -159,9 +151,7 @@ def effective_state(row: CommandRequest, now: datetime) -> str:
 
 
 def _state_filter(state: str, now: datetime) -> Q:
-    overdue = Q(state=State.PENDING, decide_by__lte=now) | Q(
-        state=State.APPROVED, expires_at__lte=now
-    )
+    overdue = Q(state=State.PENDING, decide_by__lte=now) | Q(state=State.APPROVED, expires_at__lte=now)
     if state == State.EXPIRED:
         return Q(state=State.EXPIRED) | overdue
     return Q(state=state) & ~overdue if state in {State.PENDING, State.APPROVED} else Q(state=state)

@@ -196,9 +196,13 @@ def get_queue(organization_id: UUID) -> QueueView:
     """Return the queue row, checked against its seal and the log's last word on it. One query."""
     log = get_log(organization_id)
     last = AuditEvent.objects.filter(log_id=log.id, obj=queue_object(organization_id))
-    row = QueueState.objects.select_related("policy").annotate(
-        logged_event=Subquery(last.order_by("-seq").values("event_id")[:1]),
-    ).get(organization_id=organization_id)
+    row = (
+        QueueState.objects.select_related("policy")
+        .annotate(
+            logged_event=Subquery(last.order_by("-seq").values("event_id")[:1]),
+        )
+        .get(organization_id=organization_id)
+    )
     return QueueView(row, _queue_fault(row, row.logged_event))
 
 

@@ -18,13 +18,18 @@ def list_eligible(organization_id: UUID, user_ids: Iterable[str]) -> set[str]:
     """
     wanted = list(user_ids)
     # Locked: nobody is removed or demoted between this look and the commit that counts the vote.
-    members = Membership.objects.select_for_update(of=("self",)).filter(
-        organization_id=organization_id,
-        user_id__in=wanted,
-        user__is_active=True,
-        removed_at=None,
-        role__in=DECIDING_ROLES,
-    ).order_by("id").values_list("user_id", flat=True)
+    members = (
+        Membership.objects.select_for_update(of=("self",))
+        .filter(
+            organization_id=organization_id,
+            user_id__in=wanted,
+            user__is_active=True,
+            removed_at=None,
+            role__in=DECIDING_ROLES,
+        )
+        .order_by("id")
+        .values_list("user_id", flat=True)
+    )
     enrolled = TotpDevice.objects.filter(user_id__in=wanted, confirmed=True)
     holders = set(enrolled.values_list("user_id", flat=True))
     return {str(user) for user in members if user in holders}

@@ -27,8 +27,6 @@ def list_rules(organization_id: UUID) -> tuple[Ruleset, list[RuleInForce]] | Una
     ruleset = get_ruleset(queue.row)
     if isinstance(ruleset, Unavailable):
         return ruleset
-    counts = dict(
-        RuleUse.objects.filter(organization_id=organization_id).values_list("rule_id", "uses")
-    )
+    counts = dict(RuleUse.objects.filter(organization_id=organization_id).values_list("rule_id", "uses"))
     rules = sorted(ruleset.rules.values(), key=lambda rule: (rule.effect, rule.pattern))
     return ruleset, [RuleInForce(rule, counts.get(UUID(rule.id), 0)) for rule in rules]

@@ -93,8 +93,7 @@ def rules_unchanged(organization_id: UUID, ruleset: Ruleset, rule_ids: Iterable[
     try:
         stored = get_documents(organization_id, wanted, ruleset.version)
         return all(
-            rule_id in stored
-            and keys.equal(leaf(parse_document(stored[rule_id])), ruleset.leaves[rule_id])
+            rule_id in stored and keys.equal(leaf(parse_document(stored[rule_id])), ruleset.leaves[rule_id])
             for rule_id in wanted
         )
     except (DecryptionError, canonical.CanonicalError, KeyError, TypeError, ValueError, DatabaseError):

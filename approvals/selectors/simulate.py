@@ -30,9 +30,7 @@ class Simulation:
 def simulate_rule(organization: Organization, rule: Rule, *, now: datetime) -> Simulation:
     """Match a rule, as if it alone held, against the last 30 days' commands (`MAX_EXAMINED`)."""
     rows = (
-        CommandRequest.objects.filter(
-            organization_id=organization.id, created_at__gte=now - WINDOW
-        )
+        CommandRequest.objects.filter(organization_id=organization.id, created_at__gte=now - WINDOW)
         .select_related("agent")
         .order_by("-created_at")[:MAX_EXAMINED]
     )

@@ -87,9 +87,7 @@ def _reason_missing(detail: str) -> Problem:
     return invalid(FieldError("/reason", "required", detail))
 
 
-def _objection(
-    access: Access, taken: Taken, policy: PolicySnapshot, digest: str
-) -> Problem | None:
+def _objection(access: Access, taken: Taken, policy: PolicySnapshot, digest: str) -> Problem | None:
     row = taken.row
     person = str(access.user_id)
     if row.state != State.PENDING:
@@ -101,9 +99,7 @@ def _objection(
     return own_command_problem(access.user_id, row, policy)
 
 
-def own_command_problem(
-    user_id: UUID, row: CommandRequest, policy: PolicySnapshot
-) -> Problem | None:
+def own_command_problem(user_id: UUID, row: CommandRequest, policy: PolicySnapshot) -> Problem | None:
     """Return why a person may not decide on a command because it is theirs, or None."""
     if row.submitted_by_id == user_id:
         return Problem(403, "own_command", "Nobody decides on a command that they submitted.")
@@ -128,9 +124,7 @@ def _refuse(
     return Refusal(problem, row)
 
 
-def _count(
-    access: Access, taken: Taken, policy: PolicySnapshot, verdict: Verdict, digest: str
-) -> Tally:
+def _count(access: Access, taken: Taken, policy: PolicySnapshot, verdict: Verdict, digest: str) -> Tally:
     person = str(access.user_id)
     voters = [*(vote.person for vote in taken.replayed.votes), person]
     eligible = list_eligible(access.organization_id, voters)

@@ -29,9 +29,7 @@ def freeze_in_place(view: QueueView, *, reason: str, now: datetime, actor: str =
         return
     journal = QueueJournal(view.row, actor=actor, now=now)
     text = reason[:REASON_MAX_CHARS]
-    journal.step(
-        "queue.frozen", payload={"reason": text}, frozen_at=now, frozen_reason=text, **_repaired(view)
-    )
+    journal.step("queue.frozen", payload={"reason": text}, frozen_at=now, frozen_reason=text, **_repaired(view))
     journal.commit_update()
 
 
@@ -55,9 +53,7 @@ def unfreeze_queue(*, access: Access, reason: str, now: datetime) -> None:
         detail = "The audit log of the queue does not hold. Run manage.py verify_audit, and restore a backup."
         raise Problem(409, "integrity_violated", detail)
     journal = QueueJournal(view.row, actor=access.actor, now=now)
-    journal.step(
-        "queue.unfrozen", payload={"reason": reason}, frozen_at=None, frozen_reason="", **_repaired(view)
-    )
+    journal.step("queue.unfrozen", payload={"reason": reason}, frozen_at=None, frozen_reason="", **_repaired(view))
     journal.commit_update()
 
 

@@ -15,9 +15,7 @@ from audit.services import Event, append
 @transaction.atomic
 def rotate_grant_key(*, actor: str, now: datetime) -> GrantKey:
     """Make the next generation current and return it. Clients follow the signed rotation."""
-    GrantKeyGeneration.objects.get_or_create(
-        generation=FIRST_GENERATION, defaults={"created_at": now}
-    )
+    GrantKeyGeneration.objects.get_or_create(generation=FIRST_GENERATION, defaults={"created_at": now})
     forget_grant_key()
     old = get_grant_key()
     new = grant_key(old.generation + 1)

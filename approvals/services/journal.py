@@ -69,17 +69,13 @@ class _Journal:
         commitment = self._seal()
         last = self.row.last_event
         return [
-            replace(event, facts={**event.facts, "columns": commitment})
-            if event.event_id == last
-            else event
+            replace(event, facts={**event.facts, "columns": commitment}) if event.event_id == last else event
             for event in self.events
         ]
 
     def _update(self) -> db.Write:
         model = type(self.row)
-        rows = model.objects.filter(
-            pk=self.row.pk, organization_id=self.row.organization_id, version=self._before
-        )
+        rows = model.objects.filter(pk=self.row.pk, organization_id=self.row.organization_id, version=self._before)
         return db.update(rows, **{name: getattr(self.row, name) for name in sorted(self._changed)})
 
     def commit_update(self, *, writes: Sequence[db.Write] = ()) -> None:

@@ -85,9 +85,7 @@ def final_problem(row: CommandRequest) -> Problem:
         State.EXPIRED: ("expired", "Its time is over. Submit it again."),
         State.CANCELLED: ("cancelled", "It was cancelled."),
     }
-    code, detail = details.get(
-        State(row.state), ("state_final", f"It is {row.state}; that does not change any more.")
-    )
+    code, detail = details.get(State(row.state), ("state_final", f"It is {row.state}; that does not change any more."))
     return Problem(409, code, detail)
 
 

@@ -12,9 +12,7 @@ from approvals.services.queues import open_queue
 
 
 @transaction.atomic
-def found_organization(
-    *, name: str, slug: str, owner: User, actor: str, now: datetime
-) -> Organization:
+def found_organization(*, name: str, slug: str, owner: User, actor: str, now: datetime) -> Organization:
     """Create an organization whose agents may submit at once.
 
     Raises:

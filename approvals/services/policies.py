@@ -36,9 +36,7 @@ class PolicyChange:
 
 
 @transaction.atomic
-def change_policy(
-    *, access: Access, policy_id: UUID, change: PolicyChange, now: datetime
-) -> ApprovalPolicy:
+def change_policy(*, access: Access, policy_id: UUID, change: PolicyChange, now: datetime) -> ApprovalPolicy:
     """Replace the policy's content.
 
     Raises:

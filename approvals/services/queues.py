@@ -59,9 +59,7 @@ def repair_queue(view: QueueView) -> bool:
     if not facts.frozen:
         row.frozen_at, row.frozen_reason = None, ""
     # The journal compares and sets by version: the row has to have the one that it goes on from.
-    QueueState.objects.filter(organization_id=row.organization_id, version=stored_version).update(
-        version=facts.version
-    )
+    QueueState.objects.filter(organization_id=row.organization_id, version=stored_version).update(version=facts.version)
     return True
 
 

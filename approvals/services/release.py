@@ -135,9 +135,7 @@ def report_result(
 
 
 @transaction.atomic
-def cancel_command(
-    *, agent: AgentPrincipal, command_id: UUID, reason: str, now: datetime
-) -> CommandRequest | Refusal:
+def cancel_command(*, agent: AgentPrincipal, command_id: UUID, reason: str, now: datetime) -> CommandRequest | Refusal:
     """Withdraw an open command.
 
     Raises:
@@ -166,9 +164,7 @@ def cancel_command(
 
 def _take_own(agent: AgentPrincipal, command_id: UUID, now: datetime) -> CommandRequest | Refusal:
     organization_id = agent.organization.id
-    own = CommandRequest.objects.filter(
-        organization_id=organization_id, pk=command_id, agent_id=agent.agent_id
-    )
+    own = CommandRequest.objects.filter(organization_id=organization_id, pk=command_id, agent_id=agent.agent_id)
     if not own.exists():
         raise not_found()
     taken = take_command(organization_id=organization_id, command_id=command_id, now=now)

@@ -112,9 +112,7 @@ def _draft_errors(draft: RuleDraft, now: datetime) -> Any:  # noqa: C901 - one l
             yield FieldError(f"/{name}", "too_long", f"At most {SCOPE_MAX}, of {SCOPE_ITEM_MAX_CHARS} characters each.")
 
 
-def create_rule(
-    *, access: Access, draft: RuleDraft, accept_warnings: bool, now: datetime
-) -> Rule:
+def create_rule(*, access: Access, draft: RuleDraft, accept_warnings: bool, now: datetime) -> Rule:
     """Add a rule to the whitelist.
 
     Raises:
@@ -161,9 +159,7 @@ def retire_rule(*, access: Access, rule_id: UUID, now: datetime) -> None:
         return [item for key, item in current.leaves.items() if key != str(rule_id)]
 
     def write(version: int) -> None:
-        if not store.retire_rule(
-            organization_id=access.organization_id, rule_id=rule_id, version=version
-        ):
+        if not store.retire_rule(organization_id=access.organization_id, rule_id=rule_id, version=version):
             raise not_found()
 
     _change(access, now, "rule.retired", str(rule_id), None, leaves, write)

@@ -147,9 +147,7 @@ def _snapshot(policy: ApprovalPolicy | Broken) -> PolicySnapshot:
         version=policy.version,
         required_approvals=policy.required_approvals,
         deny_threshold=policy.deny_threshold,
-        separation_of_duties=(
-            separation_default(policy.required_approvals) if separation is None else separation
-        ),
+        separation_of_duties=(separation_default(policy.required_approvals) if separation is None else separation),
         require_reason=policy.require_reason,
     )
 
@@ -177,9 +175,7 @@ def _try_rules(
         return Verdict(Outcome.REVIEW, (ruleset.reason,)), None
     subject = to_subject(wish, agent.agent_id)
     verdict = evaluate(subject, ruleset.compiled, matching_settings(agent.organization), now)
-    if verdict.outcome == Outcome.ALLOW and not rules_unchanged(
-        agent.organization.id, ruleset, verdict.rules
-    ):
+    if verdict.outcome == Outcome.ALLOW and not rules_unchanged(agent.organization.id, ruleset, verdict.rules):
         reason = "a whitelist rule was changed behind the audit log"
         return Verdict(Outcome.REVIEW, (reason,)), ruleset
     return verdict, ruleset
@@ -278,9 +274,7 @@ def _record_approval(
         "whitelist_version": ruleset.version,
     }
     journal.actor = MATCHER_ACTOR
-    journal.step(
-        "command.approved", facts=facts, state=State.APPROVED, decided_by="rule", decided_at=now
-    )
+    journal.step("command.approved", facts=facts, state=State.APPROVED, decided_by="rule", decided_at=now)
     journal.actor = agent.actor
     if submission.release_nonce is not None:
         record_release(journal, release_nonce=submission.release_nonce, now=now)
@@ -337,9 +331,7 @@ def _quota_problem(agent: AgentPrincipal) -> Problem | None:
     return Problem(429, "throttled", detail, headers={"Retry-After": "30"})
 
 
-def _use_writes(
-    organization_id: UUID, verdict: Verdict, ruleset: Ruleset, now: datetime
-) -> list[db.Write]:
+def _use_writes(organization_id: UUID, verdict: Verdict, ruleset: Ruleset, now: datetime) -> list[db.Write]:
     """Count one use of each rule that approved; a limited rule only up to its limit."""
     table = RuleUse._meta.db_table
     writes = []
@@ -368,9 +360,7 @@ def _words(organization_id: UUID, submission: Submission) -> list[CommandWord]:
     ]
 
 
-def _find_repeated(
-    agent: AgentPrincipal, submission: Submission, now: datetime
-) -> Submitted | None:
+def _find_repeated(agent: AgentPrincipal, submission: Submission, now: datetime) -> Submitted | None:
     """Answer a request whose id is taken: the first answer to the same agent, else 409."""
     row = CommandRequest.objects.select_related("agent").filter(pk=submission.id).first()
     if row is None:

@@ -79,9 +79,7 @@ def page_url(request: HttpRequest, cursor: str | None) -> str:
     return f"?{urlencode(query)}"
 
 
-def day_bounds(
-    since: str, until: str, zone: Any
-) -> tuple[datetime | None, datetime | None]:
+def day_bounds(since: str, until: str, zone: Any) -> tuple[datetime | None, datetime | None]:
     """Return the moments at which the days begin and end in the zone; `until` is included.
 
     Raises:

@@ -16,9 +16,7 @@ from audit.domain.record import (
 )
 from core import canonical, keys
 
-RECORD_KEYS = frozenset(
-    ("actor", "event_id", "facts", "log", "obj", "pc", "prev", "seq", "t", "ts", "type")
-)
+RECORD_KEYS = frozenset(("actor", "event_id", "facts", "log", "obj", "pc", "prev", "seq", "t", "ts", "type"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,9 +56,7 @@ class ChainReport:
         return any(fault.kind == "missing" for fault in self.faults)
 
 
-def verify_chain(
-    records: Iterable[Stored], *, origin: str, mac_key: bytes | None, max_faults: int = 20
-) -> ChainReport:
+def verify_chain(records: Iterable[Stored], *, origin: str, mac_key: bytes | None, max_faults: int = 20) -> ChainReport:
     """Walk the whole log from seq 0 and report what does not hold.
 
     The chain is followed by the bytes as stored. After `max_faults` the walk stops.
@@ -92,9 +88,7 @@ def _note_payload(stored: Stored, seq: int, absent: dict[str, int]) -> None:
         return  # already reported as a fault of this record
 
 
-def _record_faults(
-    stored: Stored, seq: int, prev: bytes, origin: str, mac_key: bytes | None
-) -> Iterator[Fault]:
+def _record_faults(stored: Stored, seq: int, prev: bytes, origin: str, mac_key: bytes | None) -> Iterator[Fault]:
     try:
         record = canonical.loads(stored.raw)
         canonical_form = canonical.dumps(record)

@@ -80,9 +80,7 @@ def row_commitment(facts: Mapping[str, Any], *, actor: str, pc: str | None, ts: 
     return hashlib.sha256(ROW_PREFIX + canonical.dumps(bound)).hexdigest()
 
 
-def record_mac(
-    key: bytes, *, event_id: str, obj: str, row: str, kind: str, version: int
-) -> str:
+def record_mac(key: bytes, *, event_id: str, obj: str, row: str, kind: str, version: int) -> str:
     """Return `mac`: hex HMAC over `{event_id, obj, row, type, version}`."""
     bound = {"event_id": event_id, "obj": obj, "row": row, "type": kind, "version": version}
     return keys.mac(key, canonical.dumps(bound)).hex()

@@ -77,9 +77,7 @@ def _sealed(item: Prepared) -> bytes | None:
     return None if item.payload is None else fields.encrypt(item.payload, column=PAYLOAD_COLUMN)
 
 
-def _append_in_database(
-    log: LogRef, prepared: Sequence[Prepared], writes: Sequence[db.Write]
-) -> tuple[Appended, ...]:
+def _append_in_database(log: LogRef, prepared: Sequence[Prepared], writes: Sequence[db.Write]) -> tuple[Appended, ...]:
     names = [f"w{number}" for number in range(len(writes))]
     parts = [
         f"{name} AS ({write.sql}{'' if write.probe else ' RETURNING 1'})"
@@ -111,9 +109,7 @@ def _transposed(prepared: Sequence[Prepared]) -> list[Any]:
     return columns
 
 
-def _append_here(
-    log: LogRef, prepared: Sequence[Prepared], writes: Sequence[db.Write]
-) -> tuple[Appended, ...]:
+def _append_here(log: LogRef, prepared: Sequence[Prepared], writes: Sequence[db.Write]) -> tuple[Appended, ...]:
     with transaction.atomic(using=USING), connections[USING].cursor() as cursor:
         for write in writes:
             if not db.execute(write, using=USING):

@@ -124,9 +124,7 @@ def _database(url_name: str, owner_name: str, file: str) -> dict[str, Any]:
 
 DATABASES = {
     "default": _database("DATABASE_URL", "DATABASE_OWNER_URL", "expacti.sqlite3"),
-    "whitelist": _database(
-        "WHITELIST_DATABASE_URL", "WHITELIST_DATABASE_OWNER_URL", "whitelist.sqlite3"
-    ),
+    "whitelist": _database("WHITELIST_DATABASE_URL", "WHITELIST_DATABASE_OWNER_URL", "whitelist.sqlite3"),
 }
 DATABASE_ROUTERS = ["approvals.whitelist.router.WhitelistRouter"]
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"

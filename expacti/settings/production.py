@@ -10,15 +10,11 @@ MIN_SECRET_CHARS = 50
 if env.flag("DEBUG", default=False) or env.flag("DJANGO_DEBUG", default=False):
     raise ImproperlyConfigured("DEBUG is set. Remedy: unset it; production has no debug mode.")
 if any("*" in host or host.startswith(".") for host in ALLOWED_HOSTS):
-    raise ImproperlyConfigured(
-        "EXPACTI_ALLOWED_HOSTS holds a wildcard. Remedy: name each host in full."
-    )
+    raise ImproperlyConfigured("EXPACTI_ALLOWED_HOSTS holds a wildcard. Remedy: name each host in full.")
 if not PUBLIC_URL.startswith("https://"):
     raise ImproperlyConfigured("EXPACTI_PUBLIC_URL is not https. Remedy: set the public https:// URL.")
 if len(SECRET_KEY) < MIN_SECRET_CHARS:
-    raise ImproperlyConfigured(
-        "EXPACTI_SECRET_KEY is too short. Remedy: openssl rand -base64 48."
-    )
+    raise ImproperlyConfigured("EXPACTI_SECRET_KEY is too short. Remedy: openssl rand -base64 48.")
 
 SECURE_SSL_REDIRECT = env.flag("EXPACTI_SSL_REDIRECT", default=True)
 # Probes ask inside, without TLS.

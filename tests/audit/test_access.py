@@ -61,6 +61,8 @@ def test_pages_of_events_hold_every_record_once(cast: Cast) -> None:
     assert seen == list(range(anchor_of(cast.first.id).size))[::-1]
 
 
-@pytest.mark.parametrize("query", [{"cursor": "x"}, {"limit": "0"}, {"limit": "101"}, {"since": "now"}, {"until": "2026-01-01"}])
+@pytest.mark.parametrize(
+    "query", [{"cursor": "x"}, {"limit": "0"}, {"limit": "101"}, {"since": "now"}, {"until": "2026-01-01"}]
+)
 def test_bad_queries(cast: Cast, query: dict[str, str]) -> None:
     assert cast.client("erin").get(EVENTS, query).status_code in {400, 422}

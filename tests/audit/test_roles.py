@@ -73,7 +73,9 @@ def log() -> uuid.UUID:
 
 def test_the_tests_run_as_the_serving_role() -> None:
     with connection.cursor() as cursor:
-        cursor.execute("SELECT current_user, session_user, (SELECT rolsuper FROM pg_roles WHERE rolname = current_user)")
+        cursor.execute(
+            "SELECT current_user, session_user, (SELECT rolsuper FROM pg_roles WHERE rolname = current_user)"
+        )
         assert cursor.fetchone() == (RUNTIME_ROLE, RUNTIME_ROLE, False)
 
 

@@ -108,9 +108,7 @@ def _header_for(header: bytes, records: list[bytes]) -> bytes:
     members = json.loads(header)
     genesis = hashlib.sha256(b"expacti/audit/genesis/1\n" + members["log"].encode()).hexdigest()
     members["size"] = len(records)
-    members["head"] = (
-        hashlib.sha256(b"\x00" + _record_bytes(records[-1])).hexdigest() if records else genesis
-    )
+    members["head"] = hashlib.sha256(b"\x00" + _record_bytes(records[-1])).hexdigest() if records else genesis
     return json.dumps(members, separators=(",", ":")).encode() + b"\n"
 
 

@@ -10,7 +10,19 @@ from dataclasses import dataclass
 from tree_sitter import Node
 
 PLAIN_NODES = frozenset(
-    ["program", "list", "pipeline", "command", "command_name", "word", "number", "string", "string_content", "raw_string", "concatenation"]
+    [
+        "program",
+        "list",
+        "pipeline",
+        "command",
+        "command_name",
+        "word",
+        "number",
+        "string",
+        "string_content",
+        "raw_string",
+        "concatenation",
+    ]
 ) | frozenset(["&&", "||", ";", "|", '"'])
 OPERATORS = frozenset(["&&", "||", ";", "|"])
 COMMAND_NODES = frozenset(["command", "declaration_command", "unset_command", "test_command"])

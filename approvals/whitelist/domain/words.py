@@ -42,7 +42,36 @@ class Rejected:
 
 RESERVED = frozenset(
     # bash and POSIX, then what zsh adds
-    ["!", "[[", "]]", "{", "}", "if", "then", "elif", "else", "fi", "case", "esac", "for", "select", "while", "until", "do", "done", "in", "function", "time", "coproc", "-", "end", "foreach", "nocorrect", "noglob", "repeat"]
+    [
+        "!",
+        "[[",
+        "]]",
+        "{",
+        "}",
+        "if",
+        "then",
+        "elif",
+        "else",
+        "fi",
+        "case",
+        "esac",
+        "for",
+        "select",
+        "while",
+        "until",
+        "do",
+        "done",
+        "in",
+        "function",
+        "time",
+        "coproc",
+        "-",
+        "end",
+        "foreach",
+        "nocorrect",
+        "noglob",
+        "repeat",
+    ]
 )
 _REFUSED = {
     "*": "an unquoted glob character *",

@@ -21,9 +21,7 @@ class WhitelistRule(models.Model):
     created_at = models.DateTimeField()
 
     class Meta:
-        indexes = (
-            models.Index(fields=("organization_id", "version_retired"), name="rule_in_force"),
-        )
+        indexes = (models.Index(fields=("organization_id", "version_retired"), name="rule_in_force"),)
 
     def __str__(self) -> str:
         return str(self.id)

@@ -33,9 +33,7 @@ def add_rule(
 
 def retire_rule(*, organization_id: UUID, rule_id: UUID, version: int) -> bool:
     """Let the rule end with `version`; False when it does not hold any more."""
-    rows = WhitelistRule.objects.filter(
-        organization_id=organization_id, pk=rule_id, version_retired=None
-    )
+    rows = WhitelistRule.objects.filter(organization_id=organization_id, pk=rule_id, version_retired=None)
     return rows.update(version_retired=version) == 1
 
 

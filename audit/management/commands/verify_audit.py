@@ -47,9 +47,7 @@ class Command(BaseCommand):
             TAMPERED: "TAMPERED",
             NOT_VERIFIABLE: "not verifiable",
         }
-        self.stdout.write(
-            f"{log.origin}: {words[code]}; {report.size} records, head {report.head.hex()}"
-        )
+        self.stdout.write(f"{log.origin}: {words[code]}; {report.size} records, head {report.head.hex()}")
         if code == VERIFIED:
             self.stdout.write(
                 "  Note the head elsewhere: without it, a log cut short at its end cannot be told"

@@ -44,9 +44,7 @@ def _add(organization: Organization, options: dict[str, Any]) -> None:
     now = timezone.now()
     user = find_user_by_email(options["email"])
     if user is None:
-        user = create_user(
-            email=options["email"], password=read_password(), name=options["name"], actor=ACTOR, now=now
-        )
+        user = create_user(email=options["email"], password=read_password(), name=options["name"], actor=ACTOR, now=now)
     add_membership(
         organization_id=organization.id,
         user=user,

@@ -94,16 +94,11 @@ def _seed() -> dict[str, Any]:
             actor_role=Role.OWNER,
             now=now,
         )
-    agent = create_agent(
-        organization_id=organization.id, name="demo-agent", owner=owner, actor=ACTOR, now=now
-    )
+    agent = create_agent(organization_id=organization.id, name="demo-agent", owner=owner, actor=ACTOR, now=now)
     key = create_api_key(
         organization_id=organization.id, agent_id=agent.id, created_by_id=owner.id, actor=ACTOR, now=now
     )
-    people = [
-        {"email": email, "password": passwords[email], "otpauth": _enrol(user)}
-        for email, user in users.items()
-    ]
+    people = [{"email": email, "password": passwords[email], "otpauth": _enrol(user)} for email, user in users.items()]
     return {"people": people, "agent_key": key.text}
 
 
