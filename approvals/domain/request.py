@@ -91,9 +91,9 @@ def compute_digest(
     *,
     organization: str,
     agent: str,
-    id: str,
+    id: str,  # noqa: A002 - the member's name
     nonce: str,
-    expires_at: datetime,  # noqa: A002 - the member's name
+    expires_at: datetime,
 ) -> str:
     """Return the hex digest that binds one request."""
     bound = {

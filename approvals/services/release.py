@@ -14,9 +14,9 @@ from approvals.domain.states import OPEN, State
 from approvals.effects import announce_command
 from approvals.models import CommandRequest, QueueState
 from approvals.selectors.integrity import get_queue
+from approvals.services.granting import record_release
 from approvals.services.journal import CommandJournal
 from approvals.services.locking import Refusal, final_problem, take_command
-from approvals.services.submit import record_release
 from core import keys
 from core.problems import Problem, not_found
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import secrets
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
@@ -13,15 +12,13 @@ from django.conf import settings
 from django.db import IntegrityError, transaction
 
 from accounts.domain.principal import AgentPrincipal
-from approvals.domain.grants import GrantClaims, sign_grant
 from approvals.domain.policy import PolicySnapshot, separation_default
 from approvals.domain.request import Submission, Wish, compute_digest, compute_fingerprint, format_time
 from approvals.domain.seal import Broken
 from approvals.domain.states import State
 from approvals.effects import announce_command
-from approvals.models import ApprovalPolicy, CommandRequest, CommandWord, QueueState, RuleUse
+from approvals.models import ApprovalPolicy, CommandRequest, CommandWord
 from approvals.selectors.commands import count_open
-from approvals.selectors.grant_keys import get_grant_key
 from approvals.selectors.integrity import QueueView, get_policy, get_queue
 from approvals.selectors.rulesets import (
     Ruleset,
@@ -31,7 +28,9 @@ from approvals.selectors.rulesets import (
     rules_unchanged,
 )
 from approvals.selectors.subjects import to_subject
+from approvals.services.granting import record_release
 from approvals.services.journal import CommandJournal, LostRace
+from approvals.services.rule_writes import queue_probe, use_writes
 from approvals.whitelist.domain.model import Outcome, Verdict
 from approvals.whitelist.domain.rules import evaluate
 from core import db, keys, search
@@ -200,7 +199,7 @@ def _store(
     writes: list[db.Write] = []
     if verdict.outcome == Outcome.ALLOW and ruleset is not None:
         _record_approval(journal, agent, submission, verdict, ruleset, now)
-        writes = [_queue_probe(queue), *_use_writes(agent.organization.id, verdict, ruleset, now)]
+        writes = [queue_probe(queue), *use_writes(agent.organization.id, verdict, ruleset, now)]
     elif verdict.outcome == Outcome.DENY:
         _record_denial(journal, verdict, now)
     elif (full := _quota_problem(agent)) is not None:
@@ -229,14 +228,6 @@ def _savepoint() -> AbstractContextManager[Any]:
     # The one statement is its own transaction, at a third of the round trips. Inside a transaction of
     # the caller's a savepoint keeps a reused id from spoiling it.
     return transaction.atomic() if transaction.get_connection().in_atomic_block else nullcontext()
-
-
-def _queue_probe(queue: QueueView) -> db.Write:
-    """Find the queue row as it was read, and hold it: a freeze comes before the grant or after it."""
-    connection = transaction.get_connection()
-    lock = " FOR SHARE" if connection.features.has_select_for_update else ""
-    sql = f"SELECT 1 FROM {QueueState._meta.db_table} WHERE organization_id = %s AND version = %s{lock}"  # noqa: S608 - a constant
-    return db.Write(sql, (db.adapt_uuid(queue.row.organization_id), queue.row.version), probe=True)
 
 
 def _record_submission(journal: CommandJournal, agent: AgentPrincipal, submission: Submission) -> None:
@@ -280,33 +271,6 @@ def _record_approval(
         record_release(journal, release_nonce=submission.release_nonce, now=now)
 
 
-def record_release(journal: CommandJournal, *, release_nonce: str, now: datetime) -> None:
-    """Sign the grant of an approved command into the journal's row."""
-    row = journal.row
-    key = get_grant_key()
-    claims = GrantClaims(
-        iss=settings.PUBLIC_URL,
-        organization=str(row.organization_id),
-        agent=str(row.agent_id),
-        command=str(row.id),
-        digest=row.digest,
-        by=row.decided_by,
-        release_nonce=release_nonce,
-        jti=secrets.token_hex(NONCE_BYTES),
-        iat=int(now.timestamp()),
-        exp=int(row.expires_at.timestamp()),
-    )
-    journal.step(
-        "command.released",
-        facts={"digest": row.digest, "exp": claims.exp, "jti": claims.jti, "kid": key.kid},
-        state=State.RELEASED,
-        released_at=now,
-        release_nonce=release_nonce,
-        grant_jti=claims.jti,
-        grant=sign_grant(claims, key),
-    )
-
-
 def _record_denial(journal: CommandJournal, verdict: Verdict, now: datetime) -> None:
     journal.actor = MATCHER_ACTOR
     reason = "; ".join(verdict.reasons)
@@ -331,35 +295,6 @@ def _quota_problem(agent: AgentPrincipal) -> Problem | None:
     return Problem(429, "throttled", detail, headers={"Retry-After": "30"})
 
 
-def _use_writes(organization_id: UUID, verdict: Verdict, ruleset: Ruleset, now: datetime) -> list[db.Write]:
-    """Count one use of each rule that approved; a limited rule only up to its limit."""
-    table = RuleUse._meta.db_table
-    writes = []
-    # In one order everywhere, so that two lines with the same rules cannot block each other.
-    for rule_id, taken in sorted(verdict.uses):
-        limit = ruleset.rules[rule_id].max_uses
-        sql = (
-            f"INSERT INTO {table} (rule_id, organization_id, uses, last_used_at)"  # noqa: S608 - a constant
-            " VALUES (%s, %s, %s, %s) ON CONFLICT (rule_id) DO UPDATE"
-            f" SET uses = {table}.uses + excluded.uses, last_used_at = excluded.last_used_at"
-        )
-        params: list[Any] = [db.adapt_uuid(rule_id), db.adapt_uuid(organization_id), taken, now]
-        if limit is not None:
-            sql += f" WHERE {table}.uses + excluded.uses <= %s"
-            params.append(limit)
-        writes.append(db.Write(sql, tuple(params)))
-    return writes
-
-
-def _words(organization_id: UUID, submission: Submission) -> list[CommandWord]:
-    wish = submission.wish
-    texts = [*(wish.argv or ()), wish.command or "", wish.host, wish.user, submission.reason]
-    return [
-        CommandWord(organization_id=organization_id, word=word, command_id=UUID(submission.id))
-        for word in search.digests(str(organization_id), texts)
-    ]
-
-
 def _find_repeated(agent: AgentPrincipal, submission: Submission, now: datetime) -> Submitted | None:
     """Answer a request whose id is taken: the first answer to the same agent, else 409."""
     row = CommandRequest.objects.select_related("agent").filter(pk=submission.id).first()
@@ -371,3 +306,12 @@ def _find_repeated(agent: AgentPrincipal, submission: Submission, now: datetime)
     if now - row.created_at > timedelta(seconds=settings.IDEMPOTENCY_WINDOW_S):
         raise Problem(409, "id_expired", "This id was used more than 24 hours ago. Make a new one.")
     return Submitted(row, repeated=True)
+
+
+def _words(organization_id: UUID, submission: Submission) -> list[CommandWord]:
+    wish = submission.wish
+    texts = [*(wish.argv or ()), wish.command or "", wish.host, wish.user, submission.reason]
+    return [
+        CommandWord(organization_id=organization_id, word=word, command_id=UUID(submission.id))
+        for word in search.digests(str(organization_id), texts)
+    ]
