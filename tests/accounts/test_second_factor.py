@@ -87,7 +87,6 @@ def test_attack_40_a_stale_read_spends_nothing_twice(cast: Cast) -> None:
 
 
 @pytest.mark.postgres
-@pytest.mark.skipif(connection.vendor != "postgresql", reason="SQLite has one writer")
 @pytest.mark.parametrize("right", [True, False])
 def test_attack_40_41_under_concurrency(django_db_setup: None, django_db_blocker: Any, right: bool) -> None:
     with django_db_blocker.unblock():

@@ -24,7 +24,6 @@ from tests.support.stack import ROOT, Stack, make_databases, make_stack
 ON_POSTGRES = os.environ.get("TEST_DATABASE") == "postgres"
 pytestmark = [
     pytest.mark.postgres,
-    pytest.mark.skipif(not ON_POSTGRES, reason="SQLite has one writer"),
 ]
 WRITERS, THREADS = 10, 5
 

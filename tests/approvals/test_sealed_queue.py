@@ -237,14 +237,13 @@ def test_attack_18_released_row_put_back_gives_no_second_grant(cast: Cast) -> No
 
 def drop_audit_guards() -> None:
     """What somebody with the SQLite file can do."""
-    if connection.vendor != "sqlite":
-        pytest.skip("the serving role cannot: tests/audit/test_roles.py")
     with connection.cursor() as cursor:
         cursor.execute("SELECT name FROM sqlite_master WHERE type = 'trigger' AND name LIKE 'audit_%'")
         for (name,) in cursor.fetchall():
             cursor.execute(f"DROP TRIGGER {name}")
 
 
+@pytest.mark.sqlite
 def test_attack_19_denials_record_removed(cast: Cast) -> None:
     row = submit(cast)
     vote(cast, row, "bob", "deny")
@@ -255,6 +254,7 @@ def test_attack_19_denials_record_removed(cast: Cast) -> None:
     assert outcome.problem.code == "integrity_violated"
 
 
+@pytest.mark.sqlite
 def test_attack_18_19_older_row_and_its_later_records_removed(cast: Cast) -> None:
     """Vote and denial both gone, the row as before: only the chain's end still tells."""
     from django.core.management import call_command
@@ -281,6 +281,7 @@ class _Nowhere:
         return
 
 
+@pytest.mark.sqlite
 def test_attack_19_record_altered(cast: Cast) -> None:
     row = submit(cast)
     vote(cast, row, "bob", "deny")
@@ -290,6 +291,7 @@ def test_attack_19_record_altered(cast: Cast) -> None:
     assert isinstance(outcome, Refusal)
 
 
+@pytest.mark.sqlite
 def test_attack_19_record_and_leaf_recomputed_without_the_key(cast: Cast) -> None:
     from audit.domain.record import leaf_hash
     from audit.models import AuditEvent

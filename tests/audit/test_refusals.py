@@ -179,7 +179,7 @@ def test_attack_13_append_error_denies_the_action(act: str, full: Any) -> None:
 
 
 @pytest.mark.django_db
-@pytest.mark.skipif("connection.vendor != 'sqlite'")
+@pytest.mark.sqlite
 def test_attack_11_insert_or_replace() -> None:
     organization_id = make_log()
     before = list(AuditEvent.objects.values_list("raw", flat=True).order_by("seq"))

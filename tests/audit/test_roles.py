@@ -15,7 +15,6 @@ from tests.support.postgres import RUNTIME_ROLE
 pytestmark = [
     pytest.mark.django_db,
     pytest.mark.postgres,
-    pytest.mark.skipif("connection.vendor != 'postgresql'", reason="PostgreSQL's roles"),
 ]
 DENIED = ("42501", "42809", "0A000", "42P17", "42883", "55P03")
 STATEMENTS = [
