@@ -211,6 +211,16 @@ def test_attack_18_older_sealed_row_is_put_back(cast: Cast) -> None:
     assert_denied_and_frozen(cast, row, vote(cast, row, "dave"))
 
 
+def test_attack_18_row_from_before_a_vote_is_put_back(cast: Cast) -> None:
+    """A vote changes no sealed column: the version alone tells that the row is older."""
+    set_policy(cast, required_approvals=3)
+    row = submit(cast)
+    older = copy_of(row)
+    vote(cast, row, "bob")
+    put_back(row, older)
+    assert_denied_and_frozen(cast, row, vote(cast, row, "bob"))
+
+
 def test_attack_18_approved_row_put_back_after_cancelling(cast: Cast) -> None:
     from approvals.services.release import cancel_command
     from tests.approvals.factories import bot

@@ -25,6 +25,12 @@ ORIGIN = settings.PUBLIC_URL.encode()
 PATIENCE_S = 5
 
 
+@pytest.fixture(autouse=True)
+def _one_connection(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The scenes share the test's transaction, so no part of Channels may close its connection."""
+    monkeypatch.setattr("channels.db.close_old_connections", lambda: None)
+
+
 def socket(browser: Client | None, *, origin: bytes | None = ORIGIN) -> WebsocketCommunicator:
     headers = [] if origin is None else [(b"origin", origin)]
     if browser is not None:

@@ -125,6 +125,12 @@ def test_the_order_of_votes_changes_nothing() -> None:
     assert with_denial == {Outcome.DENIED}
 
 
+def test_attack_25_votes_on_another_digest_are_void() -> None:
+    votes = [Vote(person, Verdict.APPROVE, digest, eligible=True) for person, digest in (("a", "d"), ("b", "other"))]
+    found = tally(votes, SNAPSHOT, digest="d")
+    assert (found.outcome, found.approvers, found.void) == (Outcome.PENDING, ("a",), ("b",))
+
+
 @pytest.mark.parametrize("number", [0, -1])
 def test_a_policy_of_no_votes_still_needs_one(number: int) -> None:
     empty = PolicySnapshot("p", 1, number, number, separation_of_duties=False, require_reason=False)
