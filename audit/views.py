@@ -56,6 +56,7 @@ TYPES = (
     "whitelist.intent", "whitelist.applied", "whitelist.voided", "sign_in.succeeded",
     "sign_in.failed", "sign_in.locked", "second_factor.enrolled", "second_factor.removed",
     "second_factor.failed", "backup_codes.created", "backup_code.used", "api_key.created",
+    "api_key.refused",
     "api_key.revoked", "agent.created", "agent.disabled", "membership.added",
     "membership.role_changed", "membership.removed", "organization.created",
     "organization.changed", "password.changed", "session.ended",

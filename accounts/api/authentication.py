@@ -12,7 +12,7 @@ from rest_framework.authentication import BaseAuthentication, CSRFCheck
 from accounts.domain import api_keys
 from accounts.domain.principal import AgentPrincipal
 from accounts.selectors import find_key
-from accounts.services import touch_key_use
+from accounts.services import record_key_refusal, touch_key_use
 from core import keys
 from core.problems import Problem
 
@@ -99,11 +99,15 @@ def _bearer(header: str) -> str:
 
 def _check_usable(key: ApiKey, now: datetime) -> None:
     if key.revoked_at is not None:
-        raise _refusal("key_revoked", "The API key is revoked.")
-    if key.agent.disabled_at is not None:
-        raise _refusal("key_revoked", "The agent of this API key is switched off.")
-    if key.expires_at is not None and key.expires_at <= now:
-        raise _refusal("key_expired", "The API key has expired.")
+        code, detail = "key_revoked", "The API key is revoked."
+    elif key.agent.disabled_at is not None:
+        code, detail = "key_revoked", "The agent of this API key is switched off."
+    elif key.expires_at is not None and key.expires_at <= now:
+        code, detail = "key_expired", "The API key has expired."
+    else:
+        return
+    record_key_refusal(key=key, code=code, now=now)
+    raise _refusal(code, detail)
 
 
 def _principal(key: ApiKey) -> AgentPrincipal:

@@ -5,6 +5,7 @@ from accounts.services.agents import (
     create_agent,
     create_api_key,
     disable_agent,
+    record_key_refusal,
     revoke_api_key,
     touch_key_use,
 )
@@ -45,6 +46,7 @@ __all__ = [
     "create_organization",
     "create_user",
     "disable_agent",
+    "record_key_refusal",
     "record_sign_in",
     "record_sign_in_failure",
     "remove_membership",

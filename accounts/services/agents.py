@@ -8,6 +8,7 @@ from typing import Any
 from uuid import UUID
 
 from django.conf import settings
+from django.core.cache import cache
 from django.db import IntegrityError, transaction
 from django.db.models import Q
 
@@ -159,6 +160,17 @@ def touch_key_use(*, key: ApiKey, now: datetime) -> None:
         return
     stale = Q(last_used_at=None) | Q(last_used_at__lte=before)
     ApiKey.objects.filter(stale, pk=key.pk).update(last_used_at=now)
+
+
+def record_key_refusal(*, key: ApiKey, code: str, now: datetime) -> None:
+    """Record that somebody came with a key that does not count any more.
+
+    Once per key, code and `KEY_LAST_USED_STEP_S`: whoever holds a dead key cannot fill the log with it.
+    """
+    if not cache.add(f"key-refused:{key.id}:{code}", 1, settings.KEY_LAST_USED_STEP_S):
+        return
+    event = _key_event("api_key.refused", key, "anonymous:", code=code)
+    append(organization_id=key.organization_id, now=now, events=[event])
 
 
 def _key_event(kind: str, row: ApiKey, actor: str, **facts: Any) -> Event:

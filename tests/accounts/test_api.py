@@ -77,6 +77,13 @@ def test_attack_47_unknown_expired_revoked_disabled(cast: Cast) -> None:
     assert code() == "key_revoked"
 
 
+def test_a_dead_key_is_recorded_once_a_while(cast: Cast) -> None:
+    ApiKey.objects.filter(pk=cast.key.pk).update(revoked_at=timezone.now())
+    for _ in range(3):
+        assert call(cast.key_text).status_code == 401
+    assert types(cast.first.id).count("api_key.refused") == 1
+
+
 @pytest.mark.parametrize(
     "query",
     [
