@@ -15,13 +15,11 @@ from approvals.selectors.integrity import verify_command
 from approvals.services.freeze import freeze_in_place
 from approvals.services.journal import CommandJournal
 from approvals.services.queues import take_queue
-from core.fields import DecryptionError
 from core.problems import Problem, not_found
 
 SYSTEM_ACTOR = "system:integrity"
 CLOCK_ACTOR = "system:clock"
 INTEGRITY = "integrity"
-ENCRYPTED_COLUMNS = ("wish", "reason", "context", "match", "denial_reason")
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,15 +49,11 @@ def take_command(*, organization_id: UUID, command_id: UUID, now: datetime) -> T
     """
     # 1. The lock. SQLite's transactions are IMMEDIATE: it has the whole database.
     rows = CommandRequest.objects.select_for_update(of=("self",)).select_related("agent")
-    rows = rows.filter(organization_id=organization_id, pk=command_id)
-    try:
-        row = rows.first()
-        # 2. The seal and the log.
-        replayed = None if row is None else verify_command(row)
-    except DecryptionError as error:
-        row, replayed = rows.defer(*ENCRYPTED_COLUMNS).first(), Broken(str(error))
-    if row is None or replayed is None:
+    row = rows.filter(organization_id=organization_id, pk=command_id).first()
+    if row is None:
         raise not_found()
+    # 2. The seal and the log.
+    replayed = verify_command(row)
     if isinstance(replayed, Broken):
         return _refuse_broken(row, replayed, now)
     # 3. The clock.
