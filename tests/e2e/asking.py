@@ -50,6 +50,9 @@ class Asker:
         result = {"exit_code": exit_code, "signal": None, "duration_ms": 1840, "output_sha256": "5e" * 32}
         self._call("POST", f"commands/{command['id']}/result/", result)
 
+    def cancel(self, command: dict[str, Any]) -> None:
+        self._call("POST", f"commands/{command['id']}/cancel/", {})
+
     def state(self, command: dict[str, Any]) -> str:
         return str(self._call("GET", f"commands/{command['id']}/")["state"])
 

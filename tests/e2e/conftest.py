@@ -29,6 +29,7 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     port = servers.free_port()
     databases = make_databases(f"e2e_{uuid.uuid4().hex[:8]}") if ON_POSTGRES else None
     made = make_stack(folder, port=port, databases=databases)
+    made.environ["EXPACTI_SIGN_IN_FAILURE_LIMIT"] = "4"
     made.start(port)
     if ON_POSTGRES:
         made.start(seed=False)
@@ -103,8 +104,6 @@ def reviewer(browser: Any, sessions: dict[str, Any], reviewer_url: str) -> Itera
     page.wait_for_selector("#live-pill[data-live-state=live]")
     yield page
     context.close()
-
-
 
 
 @pytest.fixture

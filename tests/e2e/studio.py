@@ -31,8 +31,8 @@ OVERFLOW = """() => {
 class Studio:
     """Collects what is wrong over all the pages of a test."""
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
+    def __init__(self, folder: Path, *, every: bool = False) -> None:
+        self.folder, self.every = folder, every
         self.faults: list[str] = []
         self.axe = Axe()
 
@@ -60,7 +60,8 @@ class Studio:
             for theme in THEMES:
                 page.emulate_media(color_scheme=theme, reduced_motion="reduce")
                 label = f"{name}-{width}-{theme}"
-                page.screenshot(path=self.folder / f"{label}.png", full_page=full, animations="disabled")
+                if self.every or label.endswith(AXE_ON):
+                    page.screenshot(path=self.folder / f"{label}.png", full_page=full, animations="disabled")
                 self._check(page, label, within)
         self.faults += [f"{name}: CSP {text}" for text in page.evaluate("window.violations")]
         page.emulate_media(color_scheme="light")

@@ -6,6 +6,7 @@ import json
 import re
 import signal
 import subprocess
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -215,5 +216,5 @@ def test_audit_export_of_all_this_verifies(
 
 
 def _verify(file: Path, *arguments: str) -> int:
-    command = ["expacti", "verify", str(file), *arguments]
+    command = [str(Path(sys.executable).parent / "expacti"), "verify", str(file), *arguments]
     return subprocess.run(command, capture_output=True, check=False).returncode

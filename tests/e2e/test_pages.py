@@ -1,6 +1,6 @@
 """Every page, wide and narrow, light and dark: axe, no overflow, no CSP violation, no console noise.
 
-`EXPACTI_SCREENSHOTS=folder` keeps the pictures.
+`EXPACTI_SCREENSHOTS=folder` keeps the pictures, and takes all four of each page.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ def studio(tmp_path_factory: pytest.TempPathFactory) -> Studio:
     given = os.environ.get("EXPACTI_SCREENSHOTS")
     folder = Path(given) if given else tmp_path_factory.mktemp("screenshots")
     folder.mkdir(parents=True, exist_ok=True)
-    return Studio(folder)
+    return Studio(folder, every=bool(given))
 
 
 @pytest.fixture(autouse=True)
@@ -184,9 +184,6 @@ def test_queue(studio: Studio, open_page: Open, states: dict[str, Any], asked: d
     page.screenshot(path=studio.folder / "queue-light.png")
     page.emulate_media(color_scheme="dark")
     page.screenshot(path=studio.folder / "queue-dark.png")
-    page.keyboard.press("?")
-    studio.shoot(page, "keyboard-help", full=False)
-    page.keyboard.press("Escape")
     page.locator("summary[aria-label^='Organization']").click()
     studio.shoot(page, "organization-menu", full=False, within="details[open]")
 
@@ -195,8 +192,9 @@ def test_queue(studio: Studio, open_page: Open, states: dict[str, Any], asked: d
 def test_approve_dialog(
     studio: Studio, open_page: Open, states: dict[str, Any], asked: dict[str, Any], name: str
 ) -> None:
-    page = open_page("/", states["mira"], live=True)
-    page.locator(f"#card-{asked[name]['id']} [data-action=approve]").click()
+    path = "/" if name == "plain" else f"/commands/{asked[name]['id']}/"
+    page = open_page(path, states["mira"], live=True)
+    page.locator(f"[data-opens=approve-{asked[name]['id']}]").click()
     expect(page.locator(f"#approve-{asked[name]['id']}")).to_be_visible()
     studio.shoot(page, f"approve-{name}", full=False)
 
@@ -238,6 +236,8 @@ def test_history(studio: Studio, open_page: Open, states: dict[str, Any], asked:
 def test_agents(studio: Studio, open_page: Open, states: dict[str, Any], asked: dict[str, Any], world: World) -> None:
     page = open_page("/agents/", states["mira"], live=True)
     studio.shoot(page, "agents")
+    page.keyboard.press("?")
+    studio.shoot(page, "keyboard-help", full=False)
     page.goto(f"{world.url}/agents/{world.agents['deploy-bot']}/")
     studio.shoot(page, "agent")
     page.get_by_role("button", name="Revoke").click()

@@ -33,6 +33,7 @@ for name, full, enrolled in wanted["people"]:
         confirm_totp(user_id=user.id, device_id=device.pk, code=code, fresh=False, address="", now=now)
         seeds[name] = device.seed
 for place in wanted["organizations"]:
+    now = timezone.now()  # who belongs to two starts in the one that they joined first
     (owner, _), *others = place["members"]
     made = found_organization(name=place["name"], slug=place["slug"], owner=users[owner], actor=who, now=now)
     for name, role in others:
