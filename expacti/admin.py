@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import update_wrapper
 from typing import Any
 
 from django.contrib.admin import AdminSite
@@ -28,6 +29,10 @@ class ExpactiAdminSite(AdminSite):
         except Problem:
             return False
         return True
+
+    def admin_view(self, view: Any, cacheable: bool = False) -> Any:  # noqa: FBT001, FBT002 - Django's signature
+        """Ask as every page does: nobody gets 401 with the sign-in page in place, others 403."""
+        return update_wrapper(page(Ability.ADMINISTER)(super().admin_view(view, cacheable)), view)
 
     # Signing in and out, and the password, have one way each: ours, with its records and its locks.
     def login(self, request: HttpRequest, extra_context: Any = None) -> Any:

@@ -4,7 +4,9 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 export DJANGO_SETTINGS_MODULE=expacti.settings.testing
 bin=.venv/bin
-echo "== ruff"; $bin/ruff check . && $bin/ruff format --check .
+echo "== ruff"
+$bin/ruff check .
+$bin/ruff format --check .
 echo "== mypy"; $bin/mypy
 echo "== mypy, the client"; (cd agent_client && ../$bin/mypy)
 echo "== layers"; $bin/lint-imports

@@ -213,11 +213,12 @@ def _store(
     try:
         with _savepoint():
             journal.commit_insert(writes=writes)
-    except IntegrityError as error:
+    except IntegrityError:
+        # The id is taken: a second insert waits for the first to commit, so it can be read by now. What
+        # else refuses an insert is no answer to the agent.
         earlier = _find_repeated(agent, submission, now)
         if earlier is None:
-            detail = "This id is being submitted right now. Retry shortly."
-            raise Problem(409, "id_in_flight", detail) from error
+            raise
         return earlier
     if row.state == State.PENDING:
         announce_command(row)

@@ -16,4 +16,4 @@ from expacti.settings.base import *
 PASSWORD_HASHERS = ["tests.hashers.QuickBCryptSHA256PasswordHasher"]
 ALLOWED_HOSTS = ["testserver", "127.0.0.1", "localhost"]
 IN_PROCESS_RUNNER = False
-STATIC_ROOT = None  # nothing is collected; WhiteNoise warns about a folder that is not there
+STATIC_ROOT = None  # type: ignore[assignment]  # nothing is collected; WhiteNoise warns about a folder that is not there

@@ -27,4 +27,3 @@ def cast(db: None) -> Iterator[Cast]:
 def agent(cast: Cast) -> AgentClient:
     """The first organization's agent, over HTTP."""
     return AgentClient(cast.key_text)
-

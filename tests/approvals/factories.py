@@ -50,9 +50,7 @@ def write_time(moment: datetime) -> str:
     return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-def make_body(
-    agent: Agent, *argv: str, command: str | None = None, ttl: float = 300, **changes: Any
-) -> dict[str, Any]:
+def make_body(agent: Agent, *argv: str, command: str | None = None, ttl: float = 300, **changes: Any) -> dict[str, Any]:
     """Return a valid submission; `changes` replace members before the digest, `digest` after it."""
     line: dict[str, Any] = {"command": command} if command is not None else {"argv": list(argv or ("ls",))}
     now = changes.pop("now", None) or timezone.now()
@@ -137,9 +135,7 @@ def bot(cast: Cast) -> AgentPrincipal:
 def another_agent(cast: Cast, name: str = "second-bot") -> tuple[AgentPrincipal, str]:
     """Make another agent of the first organization, dave's; return it with its key."""
     now = timezone.now() - timedelta(hours=1)
-    agent = create_agent(
-        organization_id=cast.first.id, name=name, owner=cast.people["dave"], actor=ACTOR, now=now
-    )
+    agent = create_agent(organization_id=cast.first.id, name=name, owner=cast.people["dave"], actor=ACTOR, now=now)
     made = create_api_key(
         organization_id=cast.first.id,
         agent_id=agent.id,
@@ -172,9 +168,7 @@ def another_reviewer(cast: Cast, name: str, role: str = "reviewer") -> Access:
     """Add a reviewer with an authenticator app to the first organization."""
     now = timezone.now() - timedelta(hours=1)
     user = create_user(email=f"{name}@example.org", password=PASSWORD, name=name.title(), actor=ACTOR, now=now)
-    add_membership(
-        organization_id=cast.first.id, user=user, role=role, actor=ACTOR, actor_role="owner", now=now
-    )
+    add_membership(organization_id=cast.first.id, user=user, role=role, actor=ACTOR, actor_role="owner", now=now)
     cast.people[name] = user
     cast.seeds[name] = enrol(user)
     return access(cast, name)
@@ -198,9 +192,7 @@ def submit_full(
     return submit_command(agent=who, submission=parse_submission(body, body_limits()), now=now)
 
 
-def vote(
-    cast: Cast, row: CommandRequest, who: str | Access, verdict: str = "approve", **members: Any
-) -> Any:
+def vote(cast: Cast, row: CommandRequest, who: str | Access, verdict: str = "approve", **members: Any) -> Any:
     """Vote by the service; return its outcome."""
     return decide_command(
         access=access(cast, who) if isinstance(who, str) else who,
@@ -228,9 +220,7 @@ def set_policy(cast: Cast, **members: Any) -> ApprovalPolicy:
     policy = ApprovalPolicy.objects.get(organization=cast.first)
     before = {name: getattr(policy, name) for name in PolicyChange.__slots__}
     change = PolicyChange(**{**before, **members})
-    return change_policy(
-        access=access(cast, "alice"), policy_id=policy.id, change=change, now=timezone.now()
-    )
+    return change_policy(access=access(cast, "alice"), policy_id=policy.id, change=change, now=timezone.now())
 
 
 def allow(cast: Cast, pattern: str, *, effect: str = "allow", kind: str = "argv_glob", **members: Any) -> Any:

@@ -59,9 +59,7 @@ def seed() -> dict[str, Any]:
     for user in users:
         TotpDevice.objects.create(user=user, name="Phone", confirmed=True, seed="A" * 32)
     agent = create_agent(organization_id=organization.id, name="racer", owner=users[0], actor=ACTOR, now=now)
-    create_api_key(
-        organization_id=organization.id, agent_id=agent.id, created_by_id=users[0].id, actor=ACTOR, now=now
-    )
+    create_api_key(organization_id=organization.id, agent_id=agent.id, created_by_id=users[0].id, actor=ACTOR, now=now)
     return {"organization": str(organization.id)}
 
 
@@ -95,7 +93,12 @@ class World:
 
     def vote(self, row: CommandRequest, who: Access, verdict: str = "approve") -> Any:
         return decide_command(
-            access=who, command_id=row.id, verdict=Verdict(verdict), digest=row.digest, reason="race", now=timezone.now()
+            access=who,
+            command_id=row.id,
+            verdict=Verdict(verdict),
+            digest=row.digest,
+            reason="race",
+            now=timezone.now(),
         )
 
     def release(self, row: CommandRequest, nonce: str, now: Any = None) -> Any:
@@ -234,9 +237,7 @@ def two_rules(world: World) -> Any:
     ]
     outcomes = race(
         [
-            lambda draft=draft: create_rule(
-                access=world.owner, draft=draft, accept_warnings=True, now=timezone.now()
-            )
+            lambda draft=draft: create_rule(access=world.owner, draft=draft, accept_warnings=True, now=timezone.now())
             for draft in drafts
         ]
     )

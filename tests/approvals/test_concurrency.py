@@ -214,7 +214,12 @@ def test_export_of_all_that_verifies(installation: Installation) -> None:
         f"sys.stdout.buffer.writelines(export_lines(__import__('uuid').UUID('{installation.organization}'), now=timezone.now()))"
     )
     export = subprocess.run(
-        [sys.executable, "-c", script], cwd=ROOT, env=installation.stack.environ, capture_output=True, check=True, timeout=120
+        [sys.executable, "-c", script],
+        cwd=ROOT,
+        env=installation.stack.environ,
+        capture_output=True,
+        check=True,
+        timeout=120,
     ).stdout
     import io
 

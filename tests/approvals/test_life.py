@@ -195,15 +195,11 @@ ACTS: dict[str, Any] = {
     "release": lambda cast, row: release(cast, row),
     "release with another nonce": lambda cast, row: release(cast, row, OTHER_NONCE),
     "release another digest": lambda cast, row: release(cast, row, digest="0" * 64),
-    "report": lambda cast, row: report_result(
-        agent=bot(cast), command_id=row.id, result=DONE, now=timezone.now()
-    ),
+    "report": lambda cast, row: report_result(agent=bot(cast), command_id=row.id, result=DONE, now=timezone.now()),
     "report otherwise": lambda cast, row: report_result(
         agent=bot(cast), command_id=row.id, result=RunResult(1, None, 1, ""), now=timezone.now()
     ),
-    "cancel": lambda cast, row: cancel_command(
-        agent=bot(cast), command_id=row.id, reason="", now=timezone.now()
-    ),
+    "cancel": lambda cast, row: cancel_command(agent=bot(cast), command_id=row.id, reason="", now=timezone.now()),
 }
 CHANGED, SAME = "changed", "same"
 # What each action answers in each state: `changed`, `same` (the first answer again), or a 409's code.
@@ -216,11 +212,7 @@ TABLE: dict[State, tuple[str, ...]] = {
     State.EXPIRED: ("expired", "expired", "expired", "expired", "digest_changed", "expired", "expired", "expired"),
     State.CANCELLED: ("cancelled", "cancelled", "cancelled", "cancelled", "digest_changed", "cancelled", "cancelled", SAME),
 }  # fmt: skip
-PAIRS = [
-    (state, act, expected)
-    for state in State
-    for act, expected in zip(ACTS, TABLE[state], strict=True)
-]
+PAIRS = [(state, act, expected) for state in State for act, expected in zip(ACTS, TABLE[state], strict=True)]
 
 
 @pytest.mark.parametrize(("state", "act", "expected"), PAIRS)

@@ -127,9 +127,7 @@ def test_attack_30_nul_is_refused_before_it_is_stored(trusting: Cast, agent: Age
     ],
     ids=ident,
 )  # fmt: skip
-def test_attack_33_environment_that_changes_what_runs(
-    trusting: Cast, agent: AgentClient, env: dict[str, Any]
-) -> None:
+def test_attack_33_environment_that_changes_what_runs(trusting: Cast, agent: AgentClient, env: dict[str, Any]) -> None:
     for line in (["ls"], "ls"):
         answer = send(trusting, agent, line, env=env)
         assert (answer["state"], answer["match"]["outcome"]) == ("pending", "review")

@@ -98,7 +98,9 @@ def cost(cast: Cast, url: str) -> int:
     return len(counted.statements)
 
 
-@pytest.mark.parametrize("url", ["/", "/queue/list/", "/commands/", "/api/v1/commands/", "/audit/", "/api/v1/audit/events/"])
+@pytest.mark.parametrize(
+    "url", ["/", "/queue/list/", "/commands/", "/api/v1/commands/", "/audit/", "/api/v1/audit/events/"]
+)
 def test_listings_are_flat(cast: Cast, url: str) -> None:
     name = "erin" if "audit" in url else "bob"
     browser = cast.client(name)

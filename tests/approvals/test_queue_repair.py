@@ -54,9 +54,7 @@ def test_sweeper_does_not_bring_a_retired_rule_back(cast: Cast, agent: AgentClie
 
 def change(cast: Cast) -> None:
     content = PolicyChange("Default", 1, 1, None, False, None)
-    change_policy(
-        access=access(cast, "alice"), policy_id=queue_of(cast).policy_id, change=content, now=timezone.now()
-    )
+    change_policy(access=access(cast, "alice"), policy_id=queue_of(cast).policy_id, change=content, now=timezone.now())
 
 
 def test_policy_cannot_be_changed_on_a_forged_row(cast: Cast) -> None:

