@@ -3,10 +3,13 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 unset DJANGO_SETTINGS_MODULE DATABASE_URL DATABASE_OWNER_URL WHITELIST_DATABASE_URL REDIS_URL
+pytest=".venv/bin/python -m pytest -q"
 echo "== SQLite, in-memory channel layer"
-TEST_DATABASE=sqlite .venv/bin/python -m pytest -q "$@"
-echo "== PostgreSQL, Redis"
-# The matcher is pure: it was tried above.
-TEST_DATABASE=postgres .venv/bin/python -m pytest -q --ignore=tests/whitelist "$@"
+TEST_DATABASE=sqlite $pytest -n 2 --ignore=tests/e2e "$@"
+echo "== a browser, the client and a server on SQLite"
+TEST_DATABASE=sqlite $pytest tests/e2e "$@"
+# The matcher is pure, and what pages look like does not depend on the database: both were tried above.
+echo "== PostgreSQL, Redis, two server processes"
+TEST_DATABASE=postgres $pytest --ignore=tests/whitelist --ignore=tests/e2e/test_pages.py "$@"
 echo "== the agent client"
 (cd agent_client && ../.venv/bin/python -m pytest -q)
