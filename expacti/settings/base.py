@@ -185,7 +185,8 @@ TOTP_LOCK_MAX_S = 3_600
 BACKUP_CODE_COUNT = 10
 SESSION_OTP_AGE_S = SESSION_COOKIE_AGE
 
-# django-axes: lock the pair of account and address, and the account over all addresses.
+# django-axes: lock the pair of account and address. Not the account alone: else anybody could keep a
+# reviewer out. The second factor is throttled by account, whatever the address.
 AXES_FAILURE_LIMIT = env.integer("EXPACTI_SIGN_IN_FAILURE_LIMIT", 8, low=3, high=100)
 AXES_COOLOFF_TIME = env.integer("EXPACTI_SIGN_IN_LOCK_MINUTES", 15, low=1, high=1_440) / 60
 AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
