@@ -48,7 +48,12 @@ class LongPoll:
             # Registered before the state is read, so that no decision falls in between.
             with registry.waiter(command_id) as woken:
                 answer = await _ask(self.django, scope, body)
-                if not answer.held or not await _wait(woken, deadline):
+                try:
+                    if not answer.held or not await _wait(woken, deadline):
+                        break
+                except asyncio.CancelledError:
+                    # The server ends. The agent asks again, and finds it restarted or another process.
+                    answer = _Answer.ending()
                     break
         await answer.send(send)
 
@@ -61,6 +66,17 @@ class _Answer:
     def __init__(self) -> None:
         self.messages: list[dict[str, Any]] = []
         self.held = False
+
+    @classmethod
+    def ending(cls) -> _Answer:
+        """Return the answer of a server that shuts down."""
+        answer = cls()
+        headers = [(b"retry-after", b"1"), (b"content-length", b"0")]
+        answer.messages = [
+            {"type": "http.response.start", "status": 503, "headers": headers},
+            {"type": "http.response.body", "body": b""},
+        ]
+        return answer
 
     async def take(self, message: dict[str, Any]) -> None:
         if message["type"] == "http.response.start":
