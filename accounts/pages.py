@@ -124,7 +124,9 @@ def safe_next(request: HttpRequest) -> str:
     allowed = url_has_allowed_host_and_scheme(
         target, allowed_hosts={request.get_host()}, require_https=request.is_secure()
     )
-    return target if allowed and len(target) <= MAX_NEXT_CHARS else ""
+    # A path, because `redirect` takes anything else for the name of a view.
+    own_path = allowed and target.startswith("/")
+    return target if own_path and len(target) <= MAX_NEXT_CHARS else ""
 
 
 def client_address(request: HttpRequest) -> str:

@@ -39,11 +39,6 @@ def announce_violation(organization_id: UUID, reason: str) -> None:
     transaction.on_commit(partial(logger.critical, text, organization_id, reason))
 
 
-def wake_waiter(command_id: UUID) -> None:
-    """Wake whoever long-polls this command, once committed."""
-    transaction.on_commit(partial(waiting.wake, command_id))
-
-
 def _announce(organization_id: UUID, command_id: UUID, message: dict[str, Any]) -> None:
     waiting.wake(command_id)
     layer = get_channel_layer()

@@ -57,11 +57,6 @@ def list_events(organization_id: UUID | None) -> QuerySet[AuditEvent]:
     return AuditEvent.objects.filter(log_id=get_log(organization_id).id).order_by("-seq")
 
 
-def list_object_events(organization_id: UUID, obj: str) -> list[AuditEvent]:
-    """Return every record about one object, oldest first."""
-    return list(list_events(organization_id).filter(obj=obj).order_by("seq"))
-
-
 def iterate_stored(organization_id: UUID | None, *, size: int | None = None) -> Iterator[Stored]:
     """Stream the whole log in order, at most `size` records, a chunk at a time."""
     rows = with_sealed_payload(list_events(organization_id).order_by("seq"))

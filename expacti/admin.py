@@ -8,11 +8,10 @@ from typing import Any
 from django.contrib.admin import AdminSite
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
-from django.utils.http import url_has_allowed_host_and_scheme
 
 from accounts.domain.access import require_verified
 from accounts.domain.roles import Ability
-from accounts.pages import page
+from accounts.pages import page, safe_next
 from accounts.views.sign_in import sign_out
 from core.problems import Problem
 
@@ -53,6 +52,4 @@ class ExpactiAdminSite(AdminSite):
 
 @page(Ability.ADMINISTER)
 def _enter(request: HttpRequest) -> HttpResponse:
-    target = request.GET.get("next", "")
-    own = url_has_allowed_host_and_scheme(target, allowed_hosts={request.get_host()}, require_https=request.is_secure())
-    return redirect(target if own else "admin:index")
+    return redirect(safe_next(request) or "admin:index")

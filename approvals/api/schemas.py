@@ -46,7 +46,7 @@ class AgentName(Shape):
 class Denial(Shape):
     """Why a command was denied."""
 
-    code = serializers.ChoiceField(["reviewer", "rule", "frozen", "integrity"])
+    code = serializers.ChoiceField(["reviewer", "rule", "integrity"])
     reason = serializers.CharField()
 
 

@@ -13,6 +13,8 @@ from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 from urllib.request import urlopen
 
+import psycopg
+
 from tests.support import servers
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -135,27 +137,20 @@ def make_stack(folder: Path, *, port: int, databases: dict[str, str] | None = No
 
 
 def make_databases(name: str) -> dict[str, str]:
-    """Create two databases of its own on the test run's PostgreSQL; return what points at them."""
-    import psycopg
+    """Create two databases of its own on the test run's PostgreSQL; return what points at them.
 
+    Exactly the four variables of the readme: the whitelist's database is owned by who serves it.
+    """
     owner = os.environ["DATABASE_OWNER_URL"]
-    urls = {}
+    main, rules = (owner.replace("/postgres?", f"/{name}_{part}?") for part in ("main", "rules"))
     with psycopg.connect(owner, autocommit=True) as connection:
-        role = connection.execute("SELECT 1 FROM pg_roles WHERE rolname='expacti_app'").fetchone()
-        if role is None:
+        if connection.execute("SELECT 1 FROM pg_roles WHERE rolname = 'expacti_app'").fetchone() is None:
             connection.execute("CREATE ROLE expacti_app LOGIN")
-        for database in (f"{name}_main", f"{name}_rules"):
-            connection.execute(f"CREATE DATABASE {database}")  # type: ignore[arg-type]
-            urls[database] = owner.replace("/postgres?", f"/{database}?")
-    main, rules = urls.values()
-
-    def serving(url: str) -> str:
-        return url.replace("postgres:@", "expacti_app:@")
-
+        connection.execute(f"CREATE DATABASE {name}_main")
+        connection.execute(f"CREATE DATABASE {name}_rules OWNER expacti_app")
     return {
         "DATABASE_OWNER_URL": main,
-        "DATABASE_URL": serving(main),
-        "WHITELIST_DATABASE_OWNER_URL": rules,
-        "WHITELIST_DATABASE_URL": serving(rules),
+        "DATABASE_URL": main.replace("postgres:@", "expacti_app:@"),
+        "WHITELIST_DATABASE_URL": rules.replace("postgres:@", "expacti_app:@"),
         "REDIS_URL": os.environ["REDIS_URL"],
     }
