@@ -14,11 +14,14 @@ import pytest
 from django.core.exceptions import ImproperlyConfigured
 from django.core.management import CommandError, call_command
 from django.test import Client
+from django.utils import timezone
 
 from accounts.models import Membership
 from approvals.models import QueueState
 from expacti.checks import AlreadyServing, claim_installation
 from expacti.env import Env
+from tests.accounts.cast import make_cast
+from tests.accounts.recorded import types
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 PRODUCTION = {
@@ -135,3 +138,52 @@ def test_operator_adds_a_member(monkeypatch: pytest.MonkeyPatch) -> None:
     assert (member.role, member.user.check_password("another password 4711")) == ("reviewer", True)
     with pytest.raises(CommandError, match="belongs"):
         call_command("add_member", organization="acme", email="r@acme.example", role="admin", stdout=out)
+
+
+ASK = """
+import io, sys
+from expacti.wsgi import application
+scheme, host = sys.argv[1:]
+environ = {
+    "REQUEST_METHOD": "GET", "PATH_INFO": "/api/v1/agent/", "SCRIPT_NAME": "", "QUERY_STRING": "",
+    "SERVER_NAME": host, "SERVER_PORT": "443", "HTTP_HOST": host, "SERVER_PROTOCOL": "HTTP/1.1",
+    "HTTP_AUTHORIZATION": "Bearer nonsense", "wsgi.url_scheme": scheme, "wsgi.input": io.BytesIO(),
+    "wsgi.errors": sys.stderr,
+}
+b"".join(application(environ, lambda status, headers, *rest: print(status, dict(headers))))
+"""
+
+
+@pytest.mark.parametrize(
+    ("scheme", "host", "status"),
+    [
+        ("https", "expacti.example", "401"),
+        ("http", "expacti.example", "301"),  # an agent's request too: the key must not travel in clear
+        ("https", "evil.example", "400"),
+    ],
+)
+def test_agents_meet_tls_and_the_host_check_in_production(scheme: str, host: str, status: str) -> None:
+    environ = {"PATH": os.environ["PATH"], **PRODUCTION}
+    asked = subprocess.run(
+        [sys.executable, "-c", ASK, scheme, host], cwd=ROOT, env=environ, capture_output=True, text=True, check=False
+    )
+    assert asked.stdout.startswith(status), asked.stdout + asked.stderr
+    if status == "401":
+        assert "Strict-Transport-Security" in asked.stdout
+
+
+@pytest.mark.django_db(databases=["default", "whitelist"])
+def test_admin_has_no_doors_of_its_own() -> None:
+    cast = make_cast(timezone.now())
+    alice, bob, nobody = cast.client("alice"), cast.client("bob"), Client()
+    for path in ("login/", "logout/", "password_change/", ""):
+        assert nobody.get(f"/admin/{path}").status_code == 401
+        assert bob.get(f"/admin/{path}").status_code == 403
+    before = cast.alice.password
+    passwords = {"old_password": "x", "new_password1": "another long one 55", "new_password2": "another long one 55"}
+    assert alice.post("/admin/password_change/", passwords)["Location"] == "/account/security/password/"
+    cast.alice.refresh_from_db()
+    assert cast.alice.password == before
+    assert alice.post("/admin/logout/").status_code == 302
+    assert types(cast.first.id)[-1] == "session.ended"
+    assert alice.get("/").status_code == 401
