@@ -35,7 +35,7 @@ def announce_command(row: CommandRequest) -> None:
 
 def announce_violation(organization_id: UUID, reason: str) -> None:
     """Raise the alarm, once the violation is committed."""
-    text = "integrity violated in organization %s: %s; its queue is frozen"
+    text = "integrity violated in organization %s: %s"
     transaction.on_commit(partial(logger.critical, text, organization_id, reason))
 
 

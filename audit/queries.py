@@ -28,7 +28,19 @@ class EventFilter:
     until: datetime | None = None
 
 
-KINDS = ("command", "queue", "agent", "key", "membership", "organization", "user", "rule", "policy", "system")
+KINDS = (
+    "command",
+    "queue",
+    "whitelist",
+    "agent",
+    "key",
+    "membership",
+    "organization",
+    "user",
+    "rule",
+    "policy",
+    "system",
+)
 
 
 def find_events(organization_id: UUID, wanted: EventFilter) -> QuerySet[AuditEvent]:

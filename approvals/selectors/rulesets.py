@@ -44,9 +44,10 @@ class Ruleset:
 
 @dataclass(frozen=True, slots=True)
 class Unavailable:
-    """Why no rule may decide now: everything goes to humans."""
+    """Why no rule may decide now: everything goes to humans. `tampered`: somebody changed the rules."""
 
     reason: str
+    tampered: bool = False
 
 
 _rulesets: dict[UUID, Ruleset] = {}
@@ -60,12 +61,12 @@ def get_ruleset(queue: QueueState) -> Ruleset | Unavailable:
     if held is not None and held.root == queue.whitelist_root:
         return held
     if held is not None and held.version >= queue.whitelist_version:
-        return Unavailable("the whitelist went back to an older version")
+        return Unavailable("the whitelist went back to an older version", tampered=True)
     loaded = load_ruleset(queue.organization_id, queue.whitelist_version)
     if isinstance(loaded, Unavailable):
         return loaded
     if not keys.equal(loaded.root, queue.whitelist_root):
-        return Unavailable("the whitelist is not the one that the audit log names")
+        return Unavailable("the whitelist is not the one that the audit log names", tampered=True)
     _rulesets[queue.organization_id] = loaded
     return loaded
 
@@ -79,7 +80,7 @@ def load_ruleset(organization_id: UUID, version: int) -> Ruleset | Unavailable:
         leaves = {rule.id: leaf(rule) for rule in rules}
     except (DecryptionError, canonical.CanonicalError, KeyError, TypeError, ValueError) as error:
         logger.critical("organization %s: a whitelist rule cannot be read: %s", organization_id, error)
-        return Unavailable("a whitelist rule cannot be read")
+        return Unavailable("a whitelist rule cannot be read", tampered=True)
     except DatabaseError:
         logger.exception("the whitelist database is not available")
         return Unavailable("the whitelist database is not available")
@@ -87,18 +88,21 @@ def load_ruleset(organization_id: UUID, version: int) -> Ruleset | Unavailable:
     return Ruleset(version, root(leaves.values()), by_id, compile_rules(rules), leaves)
 
 
-def rules_unchanged(organization_id: UUID, ruleset: Ruleset, rule_ids: Iterable[str]) -> bool:
-    """Tell whether the rules are stored now as they were when the ruleset was proved. One query."""
+def check_rules(organization_id: UUID, ruleset: Ruleset, rule_ids: Iterable[str]) -> Unavailable | None:
+    """Return why the rules are not stored now as they were when the ruleset was proved, or None. One query."""
     wanted = list(rule_ids)
     try:
         stored = get_documents(organization_id, wanted, ruleset.version)
-        return all(
+        same = all(
             rule_id in stored and keys.equal(leaf(parse_document(stored[rule_id])), ruleset.leaves[rule_id])
             for rule_id in wanted
         )
-    except (DecryptionError, canonical.CanonicalError, KeyError, TypeError, ValueError, DatabaseError):
-        logger.exception("organization %s: a whitelist rule cannot be read", organization_id)
-        return False
+    except (DecryptionError, canonical.CanonicalError, KeyError, TypeError, ValueError):
+        same = False
+    except DatabaseError:
+        logger.exception("the whitelist database is not available")
+        return Unavailable("the whitelist database is not available")
+    return None if same else Unavailable("a whitelist rule was changed behind the audit log", tampered=True)
 
 
 def parse_document(document: dict[str, Any]) -> Rule:

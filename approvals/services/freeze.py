@@ -18,19 +18,25 @@ SYSTEM_ACTOR = "system:integrity"
 REASON_MAX_CHARS = 200
 
 
-def freeze_in_place(view: QueueView, *, reason: str, now: datetime, actor: str = SYSTEM_ACTOR) -> None:
-    """Freeze a queue that was taken. A broken row is first put back to what the log says.
+def freeze_in_place(
+    view: QueueView, *, reason: str, now: datetime, actor: str = SYSTEM_ACTOR, violation: str = ""
+) -> bool:
+    """Freeze a queue that was taken; with `violation` recording that first. True when it was done.
 
-    Frozen already: nothing happens. Where the log itself does not hold the row stays broken, and so
-    closed: to seal it would make a forgery genuine.
+    Frozen already: nothing happens. A broken row is first put back to what the log says. Where the log
+    itself does not hold the row stays broken, and so closed: to seal it would make a forgery genuine.
     """
     broken = view.broken is not None
     if not repair_queue(view) or (view.row.frozen_at is not None and not broken):
-        return
+        return False
     journal = QueueJournal(view.row, actor=actor, now=now)
+    if violation:
+        # Before the freeze: the queue's last record has to be the one that its row commits to.
+        journal.aside("integrity.violated", facts={"reason": violation})
     text = reason[:REASON_MAX_CHARS]
     journal.step("queue.frozen", payload={"reason": text}, frozen_at=now, frozen_reason=text, **_repaired(view))
     journal.commit_update()
+    return True
 
 
 @transaction.atomic

@@ -9,14 +9,14 @@ from uuid import UUID
 from django.db import transaction
 
 from accounts.domain.principal import AgentPrincipal
-from approvals.domain.seal import Broken
 from approvals.domain.states import OPEN, State
 from approvals.effects import announce_command
-from approvals.models import CommandRequest, QueueState
-from approvals.selectors.integrity import get_queue
+from approvals.models import CommandRequest
+from approvals.services.freeze import freeze_in_place
 from approvals.services.granting import record_release
 from approvals.services.journal import CommandJournal
 from approvals.services.locking import Refusal, final_problem, take_command
+from approvals.services.queues import take_queue
 from core import keys
 from core.problems import Problem, not_found
 
@@ -71,7 +71,9 @@ def release_command(
         return StillPending(row)
     if row.state != State.APPROVED:
         raise final_problem(row)
-    _check_queue_open(row)
+    closed = _closed_queue(row, now)
+    if closed is not None:
+        return closed
     journal = CommandJournal(row, actor=agent.actor, now=now)
     record_release(journal, release_nonce=release_nonce, now=now)
     journal.commit_update()
@@ -87,13 +89,16 @@ def _same_grant(row: CommandRequest, release_nonce: str, now: datetime) -> Relea
     return Released(row)
 
 
-def _check_queue_open(row: CommandRequest) -> None:
+def _closed_queue(row: CommandRequest, now: datetime) -> Refusal | None:
+    """Return why nothing is released now. A queue row that does not agree with the log is frozen by it."""
     # The lock orders a release against a freeze: whoever comes second sees the other.
-    QueueState.objects.select_for_update().filter(organization_id=row.organization_id).first()
-    queue = get_queue(row.organization_id)
-    if isinstance(queue.broken, Broken) or queue.row.frozen_at is not None:
-        detail = f"Nothing is released now: {queue.closed_reason}"
-        raise Problem(409, "queue_frozen", detail)
+    view = take_queue(row.organization_id)
+    reason = view.closed_reason
+    if reason is None:
+        return None
+    if view.broken is not None:
+        freeze_in_place(view, reason=view.broken.reason, now=now, violation=view.broken.reason)
+    return Refusal(Problem(409, "queue_frozen", f"Nothing is released now: {reason}."), row)
 
 
 @transaction.atomic

@@ -13,26 +13,21 @@ from django.db import IntegrityError, transaction
 
 from accounts.domain.principal import AgentPrincipal
 from approvals.domain.policy import PolicySnapshot, separation_default
-from approvals.domain.request import Submission, Wish, compute_digest, compute_fingerprint, format_time
+from approvals.domain.request import Submission, compute_digest, compute_fingerprint, format_time
 from approvals.domain.seal import Broken
 from approvals.domain.states import State
 from approvals.effects import announce_command
 from approvals.models import ApprovalPolicy, CommandRequest, CommandWord
 from approvals.selectors.commands import count_open
-from approvals.selectors.integrity import QueueView, get_policy, get_queue
+from approvals.selectors.integrity import QueueView
 from approvals.selectors.rulesets import (
     Ruleset,
-    Unavailable,
-    get_ruleset,
-    matching_settings,
-    rules_unchanged,
 )
-from approvals.selectors.subjects import to_subject
 from approvals.services.granting import record_release
 from approvals.services.journal import CommandJournal, LostRace
+from approvals.services.rule_verdict import take_view, try_rules
 from approvals.services.rule_writes import queue_probe, use_writes
 from approvals.whitelist.domain.model import Outcome, Verdict
-from approvals.whitelist.domain.rules import evaluate
 from core import db, keys, search
 from core.problems import Problem
 
@@ -63,10 +58,9 @@ def submit_command(*, agent: AgentPrincipal, submission: Submission, now: dateti
         return earlier
     _check_digest(agent, submission)
     # 2. What is in force now, each proved against its seal.
-    queue = get_queue(agent.organization.id)
-    policy = get_policy(queue.row)
+    queue, policy = take_view(agent.organization.id, now)
     row = _new_row(agent, submission, policy, now)
-    verdict, ruleset = _try_rules(agent, submission.wish, queue, policy, now)
+    verdict, ruleset = try_rules(agent, submission.wish, queue, policy, now)
     # 3. Row, search words, uses and records in one statement.
     try:
         return _store(agent, submission, row, verdict, ruleset, queue)
@@ -155,29 +149,6 @@ def _decide_by(policy: ApprovalPolicy | Broken, expires_at: datetime, now: datet
     if isinstance(policy, Broken) or policy.decide_within_s is None:
         return expires_at
     return min(expires_at, now + timedelta(seconds=policy.decide_within_s))
-
-
-def _try_rules(
-    agent: AgentPrincipal,
-    wish: Wish,
-    queue: QueueView,
-    policy: ApprovalPolicy | Broken,
-    now: datetime,
-) -> tuple[Verdict, Ruleset | None]:
-    closed = queue.closed_reason
-    if closed is None and isinstance(policy, Broken):
-        closed = policy.reason
-    if closed is not None:
-        return Verdict(Outcome.REVIEW, (closed,)), None
-    ruleset = get_ruleset(queue.row)
-    if isinstance(ruleset, Unavailable):
-        return Verdict(Outcome.REVIEW, (ruleset.reason,)), None
-    subject = to_subject(wish, agent.agent_id)
-    verdict = evaluate(subject, ruleset.compiled, matching_settings(agent.organization), now)
-    if verdict.outcome == Outcome.ALLOW and not rules_unchanged(agent.organization.id, ruleset, verdict.rules):
-        reason = "a whitelist rule was changed behind the audit log"
-        return Verdict(Outcome.REVIEW, (reason,)), ruleset
-    return verdict, ruleset
 
 
 def _store(

@@ -13,6 +13,7 @@ from django.utils import timezone
 
 from approvals.models import ApprovalPolicy, CommandRequest, Decision, QueueState
 from approvals.schedule import expire_commands
+from approvals.selectors.integrity import get_queue
 from approvals.services.freeze import freeze_queue, unfreeze_queue
 from approvals.services.locking import Refusal
 from approvals.services.release import Released
@@ -99,9 +100,9 @@ def test_attack_17_state_set_to_approved(cast: Cast) -> None:
     vote(cast, other, "bob")
     forge(row, "state", "approved")
     assert_denied_and_frozen(cast, row, release(cast, row))
-    with pytest.raises(Problem) as refused:
-        release(cast, other)
-    assert (refused.value.status, refused.value.code) == (409, "queue_frozen")
+    refused = release(cast, other)
+    assert isinstance(refused, Refusal)
+    assert (refused.problem.status, refused.problem.code) == (409, "queue_frozen")
 
 
 def test_attack_17_over_http_the_violation_is_committed(cast: Cast, agent: AgentClient) -> None:
@@ -368,16 +369,33 @@ def test_attack_17_queue_row_edited(cast: Cast, agent: AgentClient) -> None:
     vote(cast, approved, "bob")
     sql("UPDATE approvals_queuestate SET whitelist_root = %s", "0" * 64)
     assert_goes_to_a_human(cast, agent, "seal")
-    with pytest.raises(Problem) as refused:
-        release(cast, approved)
-    assert refused.value.code == "queue_frozen"
+    assert_violation_recorded_and_frozen(cast)
+    refused = release(cast, approved)
+    assert isinstance(refused, Refusal)
+    assert refused.problem.code == "queue_frozen"
+
+
+def test_attack_17_queue_row_edited_is_found_by_a_release_too(cast: Cast) -> None:
+    approved = submit(cast, "make")
+    vote(cast, approved, "bob")
+    sql("UPDATE approvals_queuestate SET whitelist_root = %s", "0" * 64)
+    assert isinstance(release(cast, approved), Refusal)
+    assert_violation_recorded_and_frozen(cast)
+
+
+def assert_violation_recorded_and_frozen(cast: Cast) -> None:
+    assert types(cast.first.id).count("integrity.violated") == 1
+    view = get_queue(cast.first.id)
+    assert (view.broken, view.row.frozen_at is not None) == (None, True)
+    assert view.row.whitelist_root != "0" * 64
 
 
 def test_attack_17_freeze_undone_by_sql(cast: Cast, agent: AgentClient) -> None:
     allow(cast, "ls")
     freeze_queue(access=access(cast, "alice"), reason="incident", now=timezone.now())
     sql("UPDATE approvals_queuestate SET frozen_at = NULL WHERE frozen_at IS NOT NULL")
-    assert_goes_to_a_human(cast, agent, "cannot be trusted")
+    assert_goes_to_a_human(cast, agent, "frozen")
+    assert_violation_recorded_and_frozen(cast)
 
 
 def test_attack_18_queue_row_rolled_back(cast: Cast, agent: AgentClient) -> None:

@@ -111,6 +111,8 @@ def test_attack_27_the_rule_itself_was_changed(
         forget_rulesets()
     assert state_of(agent, cast) == "pending"
     assert state_of(agent, cast, "rm", "-rf", "/") == "pending"
+    # Told, and not once per command: whoever can post must not be able to fill the log.
+    assert types(cast.first.id).count("integrity.violated") == 1
     stranger = AgentClient(cast.other_key_text)
     assert stranger.submit(make_body(cast.other_agent, "ls")).json()["state"] == "pending"
 
