@@ -82,8 +82,8 @@ class CommandCollection(_Commands):
         submitted = submit_command(agent=agent, submission=submission, now=now)
         submitted.row.agent = Agent(id=agent.agent_id, name=agent.agent_name)
         body = represent_command(submitted.row, now=now)
-        if submission.release_nonce and submitted.row.release_nonce == submission.release_nonce:
-            body["grant"] = submitted.row.grant
+        if submitted.grant:
+            body["grant"] = submitted.grant
         return Response(body, status=200 if submitted.repeated else 201)
 
     @extend_schema(

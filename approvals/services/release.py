@@ -54,7 +54,8 @@ def release_command(
 ) -> Released | StillPending | Refusal:
     """Give the submitting agent its one grant.
 
-    The same `release_nonce` gets the identical grant until expiry, any other is refused.
+    The same `release_nonce` gets the identical grant until expiry, any other is refused. Nothing is
+    handed out while the queue is frozen, a grant that was taken before included.
 
     Raises:
         Problem: 404 for another agent's command, 409 where it cannot be released.
@@ -65,15 +66,15 @@ def release_command(
     row = taken
     if not keys.equal(row.digest, digest):
         raise Problem(409, "digest_changed", "The grant would be for another digest.")
-    if row.state == State.RELEASED:
-        return _same_grant(row, release_nonce, now)
     if row.state == State.PENDING:
         return StillPending(row)
-    if row.state != State.APPROVED:
+    if row.state not in {State.APPROVED, State.RELEASED}:
         raise final_problem(row)
     closed = _closed_queue(row, now)
     if closed is not None:
         return closed
+    if row.state == State.RELEASED:
+        return _same_grant(row, release_nonce, now)
     journal = CommandJournal(row, actor=agent.actor, now=now)
     record_release(journal, release_nonce=release_nonce, now=now)
     journal.commit_update()

@@ -19,7 +19,7 @@ from approvals.domain.states import State
 from approvals.effects import announce_command
 from approvals.models import ApprovalPolicy, CommandRequest, CommandWord
 from approvals.selectors.commands import count_open
-from approvals.selectors.integrity import QueueView
+from approvals.selectors.integrity import QueueView, get_queue
 from approvals.selectors.rulesets import (
     Ruleset,
 )
@@ -37,10 +37,14 @@ NONCE_BYTES = 16
 
 @dataclass(frozen=True, slots=True)
 class Submitted:
-    """The command as stored; `repeated` when the same request had come before."""
+    """The command as stored; `repeated` when the same request had come before.
+
+    `grant` is what this answer may hand out: the one that the request's own nonce took.
+    """
 
     row: CommandRequest
     repeated: bool
+    grant: str
 
 
 def submit_command(*, agent: AgentPrincipal, submission: Submission, now: datetime) -> Submitted:
@@ -193,7 +197,7 @@ def _store(
         return earlier
     if row.state == State.PENDING:
         announce_command(row)
-    return Submitted(row, repeated=False)
+    return Submitted(row, repeated=False, grant=row.grant)
 
 
 def _savepoint() -> AbstractContextManager[Any]:
@@ -277,7 +281,14 @@ def _find_repeated(agent: AgentPrincipal, submission: Submission, now: datetime)
         raise Problem(409, "id_reused", "This id belongs to another request. Make a new one.")
     if now - row.created_at > timedelta(seconds=settings.IDEMPOTENCY_WINDOW_S):
         raise Problem(409, "id_expired", "This id was used more than 24 hours ago. Make a new one.")
-    return Submitted(row, repeated=True)
+    return Submitted(row, repeated=True, grant=_grant_again(row, submission, now))
+
+
+def _grant_again(row: CommandRequest, submission: Submission, now: datetime) -> str:
+    """Return the grant that the lost answer held; nothing after its time, and nothing while frozen."""
+    if not row.grant or row.release_nonce != submission.release_nonce or now >= row.expires_at:
+        return ""
+    return row.grant if get_queue(row.organization_id).closed_reason is None else ""
 
 
 def _words(organization_id: UUID, submission: Submission) -> list[CommandWord]:
