@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -89,8 +91,7 @@ def test_attack_40_a_stale_read_spends_nothing_twice(cast: Cast) -> None:
 @pytest.mark.postgres
 @pytest.mark.parametrize("right", [True, False])
 def test_attack_40_41_under_concurrency(django_db_setup: None, django_db_blocker: Any, right: bool) -> None:
-    with django_db_blocker.unblock():
-        cast = make_cast_apart()
+    with django_db_blocker.unblock(), cast_apart() as cast:
         codes = services.create_backup_codes(user_id=cast.bob.id, actor="system:test", now=NOW)
         code = cast.code("bob", NOW) if right else WRONG
         totp_outcomes = race(lambda: verify(cast, code))
@@ -103,17 +104,17 @@ def test_attack_40_41_under_concurrency(django_db_setup: None, django_db_blocker
             assert sum(isinstance(one, Accepted) for one in backup) == 1
 
 
-def make_cast_apart() -> Cast:
-    """Make the cast outside a test's transaction, once per database."""
-    from accounts.models import User
+@contextmanager
+def cast_apart() -> Iterator[Cast]:
+    """Make the cast outside a test's transaction; give its names back, since the log keeps its rows."""
+    from accounts.models import Organization, User
 
-    User.objects.filter(email__endswith="@example.org").update(email=None)
-    from accounts.models import Organization
-
-    for row in Organization.objects.filter(slug__in=("alices", "charlies")):
-        row.slug = f"past-{row.id.hex}"
-        row.save()
-    return make_cast(NOW)
+    try:
+        yield make_cast(NOW)
+    finally:
+        User.objects.filter(email__endswith="@example.org").update(email=None)
+        for row in Organization.objects.filter(slug__in=("alices", "charlies")):
+            Organization.objects.filter(pk=row.pk).update(slug=f"past-{row.id.hex}")
 
 
 def race(attempt: Any, count: int = 8) -> list[Any]:
